@@ -1,0 +1,193 @@
+//! What people write: a rule's id, pattern, action and validators, and the files that hold them.
+
+mod action;
+mod lower;
+mod pattern;
+mod validate;
+
+pub use action::{Action, Mask, Template};
+pub(crate) use lower::{Lowered, lower};
+pub use pattern::{Block, Case, Mode, Pattern, Unclosed};
+pub use validate::Validator;
+
+use crate::error::Fault;
+
+/// Where model text flows. A rule names the kinds it watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ChannelKind {
+    /// What the user reads; also every string of a field no dialect knows.
+    Text,
+    /// Reasoning or thinking shown beside the answer.
+    Reasoning,
+    /// The model's own refusal.
+    Refusal,
+    /// Arguments of a tool call.
+    ToolArgs,
+    /// What a tool gave back.
+    ToolResult,
+}
+
+impl ChannelKind {
+    /// Every kind, in declaration order.
+    pub const ALL: [ChannelKind; 5] = [
+        ChannelKind::Text,
+        ChannelKind::Reasoning,
+        ChannelKind::Refusal,
+        ChannelKind::ToolArgs,
+        ChannelKind::ToolResult,
+    ];
+}
+
+/// How bad a match is. Policies select by it; the engine does not look at it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Minor.
+    Low,
+    /// The default.
+    #[default]
+    Medium,
+    /// Serious.
+    High,
+    /// Must not happen.
+    Critical,
+}
+
+/// What a rule looks for.
+#[derive(Clone, Debug)]
+pub(crate) enum Matcher {
+    Pattern(Pattern),
+    Block(Block),
+}
+
+/// One rule: an id, what it looks for, and what happens then.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub(crate) id: String,
+    pub(crate) description: String,
+    pub(crate) severity: Severity,
+    pub(crate) tags: Vec<String>,
+    pub(crate) matcher: Matcher,
+    pub(crate) action: Action,
+    /// Empty means every kind.
+    pub(crate) channels: Vec<ChannelKind>,
+    pub(crate) validators: Vec<Validator>,
+    /// The longest match in bytes; longer candidates fail closed.
+    pub(crate) max_len: Option<usize>,
+}
+
+impl Rule {
+    /// A rule that looks for `text` as it stands, byte for byte.
+    pub fn literal(id: impl Into<String>, text: impl AsRef<str>) -> Rule {
+        Rule::pattern(id, Pattern::literal(text.as_ref()))
+    }
+
+    /// A rule that looks for a regular expression in the syntax of the `regex` crate.
+    ///
+    /// Patterns see bytes: `\d`, `\w` and `\b` are ASCII.
+    pub fn regex(id: impl Into<String>, regex: impl Into<String>) -> Rule {
+        Rule::pattern(id, Pattern::regex(regex))
+    }
+
+    /// A rule that looks for `pattern`.
+    pub fn pattern(id: impl Into<String>, pattern: Pattern) -> Rule {
+        Rule::new(id.into(), Matcher::Pattern(pattern))
+    }
+
+    /// A rule that swallows everything from an opening to a closing pattern as it comes.
+    pub fn block(id: impl Into<String>, block: Block) -> Rule {
+        Rule::new(id.into(), Matcher::Block(block))
+    }
+
+    fn new(id: String, matcher: Matcher) -> Rule {
+        Rule {
+            id,
+            description: String::new(),
+            severity: Severity::default(),
+            tags: Vec::new(),
+            matcher,
+            action: Action::default(),
+            channels: Vec::new(),
+            validators: Vec::new(),
+            max_len: None,
+        }
+    }
+
+    /// Reports a match and changes nothing; never holds a byte.
+    pub fn flag(mut self) -> Rule {
+        self.action = Action::Flag;
+        self
+    }
+
+    /// Replaces a match by `replacement`, a [`Template`].
+    pub fn redact(mut self, replacement: impl Into<String>) -> Rule {
+        self.action = Action::Redact(Template::new(replacement));
+        self
+    }
+
+    /// Replaces the characters of a match.
+    pub fn mask(mut self, mask: Mask) -> Rule {
+        self.action = Action::Mask(mask);
+        self
+    }
+
+    /// Removes a match and leaves nothing in its place.
+    pub fn remove(mut self) -> Rule {
+        self.action = Action::Drop;
+        self
+    }
+
+    /// Ends the stream at a match; nothing of it leaves.
+    pub fn terminate(mut self) -> Rule {
+        self.action = Action::Terminate;
+        self
+    }
+
+    /// Sets the action.
+    pub fn action(mut self, action: Action) -> Rule {
+        self.action = action;
+        self
+    }
+
+    /// Watches only these kinds of channel; every kind if never called.
+    pub fn channels(mut self, kinds: impl IntoIterator<Item = ChannelKind>) -> Rule {
+        self.channels = kinds.into_iter().collect();
+        self
+    }
+
+    /// A match counts only if `validator` accepts it too.
+    pub fn validate(mut self, validator: Validator) -> Rule {
+        self.validators.push(validator);
+        self
+    }
+
+    /// The longest match in bytes. A candidate that outgrows it is redacted, or ends the stream.
+    pub fn max_len(mut self, bytes: usize) -> Rule {
+        self.max_len = Some(bytes);
+        self
+    }
+
+    /// Says what the rule is for.
+    pub fn description(mut self, description: impl Into<String>) -> Rule {
+        self.description = description.into();
+        self
+    }
+
+    /// How bad a match is.
+    pub fn severity(mut self, severity: Severity) -> Rule {
+        self.severity = severity;
+        self
+    }
+
+    /// The rule's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn fault(&self, reason: impl Into<String>) -> Fault {
+        Fault::new(reason).rule(&self.id)
+    }
+}
