@@ -11,7 +11,7 @@ mod validate;
 mod words;
 
 pub use action::{Action, Mask};
-pub(crate) use lower::{Lowered, lower};
+pub(crate) use lower::{Lowered, Shape, lower};
 pub use pattern::{Block, Case, Mode, Pattern, Unclosed};
 pub use template::Template;
 pub(crate) use template::{Needs, Replacement};
@@ -192,6 +192,11 @@ impl Rule {
     /// The rule's id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The kinds of channel that it watches.
+    pub(crate) fn kinds(&self) -> &[ChannelKind] {
+        if self.channels.is_empty() { &ChannelKind::ALL } else { &self.channels }
     }
 
     pub(crate) fn fault(&self, reason: impl Into<String>) -> Fault {
