@@ -14,7 +14,7 @@ pub use action::{Action, Mask};
 pub(crate) use lower::{Lowered, Shape, lower};
 pub use pattern::{Block, Case, Mode, Pattern, Unclosed};
 pub use template::Template;
-pub(crate) use template::{Needs, Replacement};
+pub(crate) use template::{HashKey, Needs, ParsedTemplate};
 pub use validate::{Allow, Validator};
 
 use crate::error::Fault;

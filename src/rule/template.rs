@@ -3,7 +3,7 @@
 use crate::error::Fault;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// The text that takes a match's place.
 ///
@@ -27,7 +27,7 @@ impl Template {
     }
 
     /// Reads the source.
-    pub(crate) fn parse(&self) -> Result<Replacement, Fault> {
+    pub(crate) fn parse(&self) -> Result<ParsedTemplate, Fault> {
         let mut pieces = Vec::new();
         let mut text = String::new();
         let mut rest = self.source.as_str();
@@ -53,10 +53,10 @@ impl Template {
         }
         text.push_str(rest);
         pieces.push(Piece::Text(text));
-        Ok(Replacement { pieces })
+        Ok(ParsedTemplate { pieces })
     }
 
-    fn fault(&self, what: impl std::fmt::Display) -> Fault {
+    fn fault(&self, what: impl fmt::Display) -> Fault {
         Fault::new(format!("the replacement `{}` {what}", self.source))
     }
 }
@@ -69,7 +69,7 @@ impl Default for Template {
 
 /// A template that was read.
 #[derive(Clone, Debug)]
-pub(crate) struct Replacement {
+pub(crate) struct ParsedTemplate {
     pieces: Vec<Piece>,
 }
 
@@ -94,7 +94,7 @@ impl Piece {
     }
 }
 
-/// What must be at hand when a [`Replacement`] is rendered.
+/// What must be at hand when a [`ParsedTemplate`] is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Needs {
     /// The rule's id alone, so nothing of the covered text must be kept.
@@ -105,11 +105,27 @@ pub(crate) enum Needs {
     TextAndKey,
 }
 
+/// The key of `{hash8}`. It never shows itself.
+#[derive(Clone)]
+pub(crate) struct HashKey(Vec<u8>);
+
+impl HashKey {
+    pub(crate) fn new(key: impl Into<Vec<u8>>) -> HashKey {
+        HashKey(key.into())
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(..)")
+    }
+}
+
 /// Stands for a length or a hash when the text or the key is not at hand.
 const UNKNOWN: &str = "unknown";
 
-impl Replacement {
-    /// What [`Replacement::render`] must be given.
+impl ParsedTemplate {
+    /// What [`ParsedTemplate::render`] must be given.
     pub(crate) fn needs(&self) -> Needs {
         let need = |piece: &Piece| match piece {
             Piece::Text(_) | Piece::Rule | Piece::Category => Needs::Nothing,
@@ -120,7 +136,7 @@ impl Replacement {
     }
 
     /// Appends the replacement of `text`, which `rule` covered.
-    pub(crate) fn render(&self, rule: &str, text: Option<&[u8]>, key: Option<&[u8]>, out: &mut String) {
+    pub(crate) fn render(&self, rule: &str, text: Option<&[u8]>, key: Option<&HashKey>, out: &mut String) {
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
@@ -145,7 +161,7 @@ fn characters(text: &[u8]) -> usize {
 
 /// The first eight hex digits of the HMAC (RFC 2104): enough to tell values of one stream apart, and too few,
 /// under a key the reader does not have, to find a value by trying.
-fn hash8(text: &[u8], key: &[u8], out: &mut String) {
+fn hash8(text: &[u8], HashKey(key): &HashKey, out: &mut String) {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(text);
     for byte in &mac.finalize().into_bytes()[..4] {
@@ -157,9 +173,9 @@ fn hash8(text: &[u8], key: &[u8], out: &mut String) {
 mod tests {
     use super::*;
 
-    fn rendered(source: &str, text: Option<&[u8]>, key: Option<&[u8]>) -> String {
-        let mut out = String::new();
-        Template::new(source).parse().expect("a good template").render("pii.email", text, key, &mut out);
+    fn rendered(source: &str, text: Option<&[u8]>, key: Option<&str>) -> String {
+        let (key, mut out) = (key.map(HashKey::new), String::new());
+        Template::new(source).parse().expect("a good template").render("pii.email", text, key.as_ref(), &mut out);
         out
     }
 
@@ -175,12 +191,12 @@ mod tests {
     /// Test case 2 of RFC 4231.
     #[test]
     fn the_hash_is_hmac_sha256() {
-        assert_eq!(rendered("{hash8}", Some(b"what do ya want for nothing?"), Some(b"Jefe")), "5bdcc146");
+        assert_eq!(rendered("{hash8}", Some(b"what do ya want for nothing?"), Some("Jefe")), "5bdcc146");
     }
 
     #[test]
     fn what_is_not_at_hand_is_not_made_up() {
-        assert_eq!(rendered("{len} {hash8}", None, Some(b"key")), "unknown unknown");
+        assert_eq!(rendered("{len} {hash8}", None, Some("key")), "unknown unknown");
         assert_eq!(rendered("{hash8}", Some(b"text"), None), "unknown");
     }
 
