@@ -17,5 +17,5 @@ pub mod tower;
 pub use error::BuildError;
 pub use hold::{Channel, Part, Released};
 pub use policy::{ChannelKind, Policy, PolicyBuilder, Verdict};
-pub use rule::Rule;
+pub use rule::{Pack, Rule};
 pub use wire::{Dialect, Ending, Filter, Observer};
