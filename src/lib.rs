@@ -54,7 +54,7 @@ pub mod error;
 pub mod hold;
 pub mod policy;
 pub mod rule;
-pub mod scan;
+mod scan;
 pub mod wire;
 
 #[cfg(feature = "body")]
