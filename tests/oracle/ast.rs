@@ -167,9 +167,12 @@ impl Look {
         }
     }
 
-    /// Whether the letter after it has to be known before it can hold.
+    /// Whether it is settled by the letter after it only.
+    ///
+    /// Only `not_before` is not: it stands in front of a match, where a letter follows anyway. To settle `\A` or
+    /// `(?m:^)` at a match's very end without that letter would gain nothing but a rarer case.
     pub fn looks_ahead(self) -> bool {
-        !matches!(self, Look::TextStart | Look::Caret | Look::LineStart | Look::HalfStart | Look::NotBefore(_))
+        !matches!(self, Look::NotBefore(_))
     }
 }
 

@@ -75,6 +75,11 @@ fn rule(rng: &mut Rng, wish: Wish) -> RuleAst {
         Shapes::Every if rng.chance(20) => Shape::Pattern(shortest(rng)),
         _ => Shape::Pattern(pattern(rng, wish.context)),
     };
+    let shape = match shape {
+        // A block that only reports lets its bytes go, so it cannot end the text before them.
+        Shape::Block(block) if action == Act::Flag => Shape::Block(BlockAst { unclosed: Unclosed::Redact, ..block }),
+        other => other,
+    };
     let limited = wish.overflow == Overflow::Likely && matches!(shape, Shape::Pattern(_)) && rng.chance(40);
     RuleAst { shape, action, max_len: limited.then(|| rng.between(1, 6)) }
 }

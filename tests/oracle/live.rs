@@ -68,7 +68,7 @@ impl Remainders {
     fn completes_by_looking(&self, tree: usize, prev: Option<u8>) -> bool {
         let tree = &self.trees[tree];
         let mut nexts = ALPHABET.iter().copied().map(Some).chain([None]);
-        !empty_now(tree, prev) && nexts.any(|next| empty(tree, prev, next))
+        nexts.any(|next| empty_by_looking(tree, prev, next))
     }
 
     fn step(&mut self, tree: usize, prev: Option<u8>, letter: u8) -> Vec<usize> {
@@ -111,6 +111,18 @@ fn empty_now(tree: &Node, prev: Option<u8>) -> bool {
         Node::Concat(parts) => parts.iter().all(|part| empty_now(part, prev)),
         Node::Alt(branches) => branches.iter().any(|branch| empty_now(branch, prev)),
         Node::Repeat { node, min, .. } => *min == 0 || empty_now(node, prev),
+    }
+}
+
+/// Whether some way to match the empty text between these two letters looks at the second.
+fn empty_by_looking(tree: &Node, prev: Option<u8>, next: Option<u8>) -> bool {
+    let looks = |node: &Node| empty_by_looking(node, prev, next);
+    match tree {
+        Node::Empty | Node::Class(_) => false,
+        Node::Look(look) => look.looks_ahead() && look.holds(prev, next),
+        Node::Concat(parts) => parts.iter().any(looks) && parts.iter().all(|part| empty(part, prev, next)),
+        Node::Alt(branches) => branches.iter().any(looks),
+        Node::Repeat { node, .. } => looks(node),
     }
 }
 

@@ -140,23 +140,21 @@ impl Segment {
     fn replacement(&self, case: &Case) -> Vec<u8> {
         let (first, _) = self.rules[0];
         let alone = self.rules.iter().all(|&(rule, _)| rule == first);
-        let overflowed = self.rules.contains(&(first, Why::Overflow));
-        let named = format!("[{}]", id(first)).into_bytes();
         let text = &case.text[self.start..self.end];
         let too_long = text.len() > case.max_hold;
         match case.rules[first].action {
-            Act::Redact(template) if template.contains("{len}") && too_long => named,
             Act::Redact(template) => {
-                template.replace("{rule}", &id(first)).replace("{len}", &text.len().to_string()).into_bytes()
+                let len = if too_long { "unknown".to_owned() } else { text.len().to_string() };
+                template.replace("{rule}", &id(first)).replace("{len}", &len).into_bytes()
             }
-            Act::Drop | Act::Mask { .. } if overflowed => named,
             Act::Drop => Vec::new(),
             Act::Mask { keep_first, keep_last } => {
-                let (keep_first, keep_last) = if alone { (keep_first, keep_last) } else { (0, 0) };
-                if too_long && keep_first + keep_last > 0 {
-                    return named;
+                if too_long {
+                    return format!("[{}]", id(first)).into_bytes();
                 }
-                let hidden = keep_first..text.len().saturating_sub(keep_last);
+                let shows = alone && keep_first + keep_last < text.len();
+                let (keep_first, keep_last) = if shows { (keep_first, keep_last) } else { (0, 0) };
+                let hidden = keep_first..text.len() - keep_last;
                 text.iter().enumerate().map(|(i, &byte)| if hidden.contains(&i) { b'*' } else { byte }).collect()
             }
             Act::Flag | Act::Terminate => unreachable!("a segment holds only rules that cover"),
@@ -185,7 +183,7 @@ fn merge(mut spans: Vec<Span>) -> Vec<Segment> {
 fn rule_meaning(index: usize, rule: &RuleAst, case: &Case) -> (Vec<Span>, Vec<u32>) {
     let hold = rule.max_len.unwrap_or(usize::MAX).min(case.max_hold);
     let (mut spans, alive) = match &rule.shape {
-        Shape::Pattern(pattern) => pattern_meaning(index, pattern, &case.text),
+        Shape::Pattern(pattern) => pattern_meaning(index, pattern, hold, &case.text),
         Shape::Block(block) => block_meaning(index, block, &case.text),
     };
     if rule.action != Act::Flag {
@@ -194,8 +192,10 @@ fn rule_meaning(index: usize, rule: &RuleAst, case: &Case) -> (Vec<Span>, Vec<u3
     (spans, alive)
 }
 
-fn pattern_meaning(rule: usize, pattern: &PatternAst, text: &[u8]) -> (Vec<Span>, Vec<u32>) {
-    let matches = ends::matches(pattern, text);
+fn pattern_meaning(rule: usize, pattern: &PatternAst, hold: usize, text: &[u8]) -> (Vec<Span>, Vec<u32>) {
+    // What outgrows its limit is not kept, so its validator is not asked.
+    let accepted = |m: &Match| m.end - m.start > hold || pattern.validator.accepts(&text[m.start..m.end]);
+    let matches: Vec<Match> = ends::matches(pattern, text).into_iter().filter(accepted).collect();
     let whole = Node::Concat(vec![pattern.body.clone(), pattern.right()]);
     let mut alive = Remainders::new(whole).alive(&ends::starts(pattern, text), text);
     let matches = match pattern.mode {

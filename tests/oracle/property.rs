@@ -7,8 +7,8 @@ use super::generate::shortest_len;
 use super::rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Failing candidates that shrinking tries before it is content.
-const SHRINK_STEPS: usize = 4000;
+/// Candidates that shrinking tries before it is content.
+const SHRINK_STEPS: usize = 40_000;
 
 /// Runs `check` on `runs` cases.
 ///
@@ -51,13 +51,17 @@ fn shrink(mut case: Case, mut reason: String, check: &impl Fn(&Case) -> Result<(
     let mut steps = 0;
     'smaller: loop {
         for candidate in smaller(&case) {
-            steps += 1;
-            if steps > SHRINK_STEPS {
-                return (case, reason);
-            }
-            if let Err(found) = check(&candidate) {
-                (case, reason) = (candidate, found);
-                continue 'smaller;
+            // A shorter text has other cuts, so a fault that needs certain cuts gets several tries.
+            for cut_seed in 0..8 {
+                let candidate = Case { cut_seed, ..candidate.clone() };
+                steps += 1;
+                if steps > SHRINK_STEPS {
+                    return (case, reason);
+                }
+                if let Err(found) = check(&candidate) {
+                    (case, reason) = (candidate, found);
+                    continue 'smaller;
+                }
             }
         }
         return (case, reason);
