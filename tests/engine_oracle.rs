@@ -182,12 +182,12 @@ fn a_beginning_is_alive_if_some_continuation_completes_it() {
             for rule in &case.rules {
                 let starts = ends::starts(patterns(rule), &case.text);
                 let alive = Remainders::new(whole(patterns(rule))).alive(&starts, &case.text);
-                for known in 0..=case.text.len() {
+                for (known, &alive) in alive.iter().enumerate() {
                     let texts = continuations(&case.text[..known], 4);
                     let mut by_definition = 0;
                     later_matches(rule, known, &texts).iter().for_each(|m| by_definition |= 1 << m.start);
-                    if (alive[known] ^ by_definition) & !certain(rule, case, known) != 0 {
-                        return Err(format!("{known} known: {:b}, by definition {by_definition:b}", alive[known]));
+                    if (alive ^ by_definition) & !certain(rule, case, known) != 0 {
+                        return Err(format!("{known} known: {alive:b}, by definition {by_definition:b}"));
                     }
                 }
             }

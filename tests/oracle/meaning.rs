@@ -210,13 +210,13 @@ fn pattern_meaning(rule: usize, pattern: &PatternAst, hold: usize, text: &[u8]) 
 fn shortest(matches: &[Match], alive: &mut [u32]) -> Vec<Match> {
     let mut kept = Vec::new();
     let mut from = 0;
-    for end in 0..alive.len() {
+    for (end, alive) in alive.iter_mut().enumerate() {
         let first = kept.len();
         kept.extend(matches.iter().filter(|m| m.end == end && m.start >= from));
         if kept.len() > first {
             from = end;
         }
-        alive[end] &= !begun_before(from);
+        *alive &= !begun_before(from);
     }
     kept
 }
@@ -228,7 +228,7 @@ fn block_meaning(rule: usize, block: &BlockAst, text: &[u8]) -> (Vec<Span>, Vec<
     let mut alive = Remainders::new(block.open.clone()).alive(&Vec::from_iter(0..text.len()), text);
     let mut spans = Vec::new();
     let mut from = 0;
-    for known in 0..=text.len() {
+    for (known, alive) in alive.iter_mut().enumerate() {
         let opened = || opens.iter().filter(|open| open.start >= from && open.confirmed <= known);
         let closed = |open: &&Match| closes.iter().any(|close| close.start >= open.end && close.end == known);
         let spent = |open: &&Match| known == open.start + block.max_len;
@@ -242,7 +242,7 @@ fn block_meaning(rule: usize, block: &BlockAst, text: &[u8]) -> (Vec<Span>, Vec<
             spans.extend(ends);
             from = known;
         }
-        alive[known] &= !begun_before(from);
+        *alive &= !begun_before(from);
     }
     let unclosed = opens.iter().filter(|open| open.start >= from);
     spans.extend(unclosed.map(|open| Span {
