@@ -80,12 +80,12 @@ fn personal_data_is_found() {
     let Some(samples) = samples("presidio-research") else { return };
     let policy = policy(&[Pack::PII]);
     let kinds = [
-        ("CREDIT_CARD", "pii.payment-card", 0.98),
+        ("CREDIT_CARD", "pii.payment-card", 1.0),
         ("EMAIL_ADDRESS", "pii.email", 1.0),
         ("IBAN_CODE", "pii.iban", 1.0),
         ("US_SSN", "pii.us-ssn", 1.0),
         ("IP_ADDRESS", "pii.ip-public", 1.0),
-        ("PHONE_NUMBER", "pii.phone", 0.6),
+        ("PHONE_NUMBER", "pii.phone", 0.8),
     ];
     let mut all = Score::default();
     for (kind, rule, least) in kinds {
@@ -95,12 +95,12 @@ fn personal_data_is_found() {
                 finds(&policy, &sample.text).into_iter().filter(|(_, by)| by.starts_with(rule)).collect();
             for (wanted, _) in sample.spans.iter().filter(|(_, of)| of == kind) {
                 score.wanted += 1;
-                match found.iter().position(|(span, _)| overlap(span, wanted) >= 0.5) {
-                    Some(at) => {
-                        found.swap_remove(at);
-                        score.found += 1;
-                    }
-                    None => println!("{kind} missed: {:?}", &sample.text[wanted.clone()]),
+                let before = found.len();
+                found.retain(|(span, _)| overlap(span, wanted) < 0.5);
+                if found.len() < before {
+                    score.found += 1;
+                } else {
+                    println!("{kind} missed: {:?}", &sample.text[wanted.clone()]);
                 }
             }
             for (span, by) in &found {
@@ -115,8 +115,8 @@ fn personal_data_is_found() {
         all.noisy += score.noisy;
     }
     println!("all six: precision {:.3}, recall {:.3}", all.precision(), all.recall());
-    assert!(all.precision() >= 0.97, "precision {:.3}", all.precision());
-    assert!(all.recall() >= 0.92, "recall {:.3}", all.recall());
+    assert!(all.precision() >= 0.99, "precision {:.3}", all.precision());
+    assert!(all.recall() >= 0.96, "recall {:.3}", all.recall());
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn secrets_of_the_packs_kinds_are_found_whole() {
         score.recall(),
         score.noisy
     );
-    assert!(score.recall() >= 0.95, "recall {:.3}", score.recall());
+    assert!(score.recall() >= 1.0, "recall {:.3}", score.recall());
     assert_eq!(score.noisy, 0);
 }
 
@@ -199,7 +199,7 @@ fn smuggled_text_is_found() {
         }
     }
     println!("images: {} wanted, recall {:.3}, {} noisy", images.wanted, images.recall(), images.noisy);
-    assert!(images.recall() >= 0.95, "recall {:.3}", images.recall());
+    assert!(images.recall() >= 1.0, "recall {:.3}", images.recall());
     assert_eq!(images.noisy, 0);
 }
 

@@ -37,7 +37,7 @@ pub(super) fn build(written: &WrittenRule, fate: &Fate, lists: &Lists, source: &
         validators,
         ..Rule::new(written.id.clone(), matcher)
     });
-    if let Some(rule) = rule.as_ref().filter(|_| faults.is_empty()) {
+    if let Some(rule) = &rule {
         check(rule, &mut faults);
     }
     let place = |fault: Fault| match fault.span {

@@ -170,8 +170,9 @@ impl Loader<'_> {
             allows: Vec::new(),
         };
         match known {
-            Some(known) => *known = rule,
-            None => layers.rules.push(rule),
+            Some(known) if rule.written.replaces == Replaces::Another => *known = rule,
+            // Taken or not, what is wrong with it is to be told.
+            _ => layers.rules.push(rule),
         }
     }
 
