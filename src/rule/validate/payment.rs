@@ -23,8 +23,8 @@ pub(super) fn luhn(candidate: &[u8]) -> bool {
 /// a number counts when any row fits it.
 #[rustfmt::skip]
 const ISSUERS: [(u32, u32, std::ops::RangeInclusive<usize>); 23] = [
-    (1800, 1800, 15..=15), // JCB, 15-digit numbers of its old Japanese ranges
-    (2131, 2131, 15..=15), // JCB, likewise
+    (1, 1, 15..=15),       // UATP; JCB 1800
+    (2131, 2131, 15..=15), // JCB, its old Japanese range
     (2200, 2204, 16..=19), // Mir
     (2221, 2720, 16..=16), // Mastercard, ranges opened in 2017
     (300, 305, 14..=19),   // Diners Club
