@@ -49,7 +49,8 @@ impl Words {
             return Err(Fault::new("`words` has an empty list or an empty word")
                 .remedy("write the words into `list`, each with at least one letter"));
         }
-        let classes = words.iter().flat_map(|word| word.chars()).map(|c| (c, self.letter(c))).collect();
+        let letters: BTreeSet<char> = words.iter().flat_map(|word| word.chars()).collect();
+        let classes = letters.into_iter().map(|letter| (letter, self.letter(letter))).collect();
         let mut pattern = Pattern::regex(self.regex(&words, &classes)).unicode();
         if self.boundary == Boundary::Word {
             pattern = pattern.not_before(WORD).not_after(WORD);
