@@ -2,6 +2,10 @@
 //!
 //! No I/O, no clock, no async: bytes and the time come in as arguments, bytes and a wished-for time go out.
 
+mod sse;
+#[cfg(test)]
+mod test_data;
+
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
