@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no async: bytes and the time come in as arguments, bytes and a wished-for time go out.
 
+mod json;
 mod sse;
 #[cfg(test)]
 mod test_data;
