@@ -2,7 +2,11 @@
 //!
 //! No I/O, no clock, no async: bytes and the time come in as arguments, bytes and a wished-for time go out.
 
+mod args;
+mod coding;
+mod cuts;
 mod json;
+mod splice;
 mod sse;
 #[cfg(test)]
 mod test_data;

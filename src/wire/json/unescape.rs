@@ -53,6 +53,8 @@ pub(crate) fn unescape_into(raw: &[u8], out: &mut Vec<u8>) {
 const LONE: char = char::REPLACEMENT_CHARACTER;
 
 impl Unescaper {
+    pub(crate) const NEW: Unescaper = Unescaper { state: State::Plain, high: None, pending: 0 };
+
     /// Whether the raw bytes so far end within a unit: what the last of them mean is not known yet.
     pub(crate) fn is_open(&self) -> bool {
         self.pending > 0
