@@ -28,7 +28,7 @@ pub(crate) enum HitKind {
 }
 
 /// A place in the automaton and the starts of the live threads' groups. Holds no text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cursor {
     place: Place,
     outline: Outline,
@@ -42,7 +42,7 @@ pub(crate) struct Cursor {
 
 const RING: usize = MAX_GROUPS + 1;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Place {
     /// A row of the table.
     Row(u32),
@@ -50,7 +50,7 @@ enum Place {
     Loose(Box<Loose>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Loose {
     config: Arc<Config>,
     starts: Vec<u32>,
