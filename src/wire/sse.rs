@@ -15,6 +15,7 @@ use std::ops::Range;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Cuts an event stream into events.
+#[derive(Debug)]
 pub(crate) struct Framer {
     /// The beginning of the event at hand, from chunks that are used up. All of it is scanned.
     carry: BytesMut,
