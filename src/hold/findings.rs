@@ -4,7 +4,7 @@ use crate::policy::{Policy, Reason, Verdict};
 use std::ops::Range;
 
 /// Spans that may still grow, in the order of their ends.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     pending: Vec<Finding>,
 }
