@@ -186,11 +186,12 @@ fn an_upstream_that_breaks_off_never_looks_complete() {
     let input = answer(&["A sec", "ret and 1", "2 more"]);
     // From here on the finish is whole, though no blank line follows it.
     let finished = input.find("\"stop\"}]}").unwrap() + "\"stop\"}]}".len();
+    let (last_word, done) = (input.find("[DONE]").unwrap(), input.find("DONE]").unwrap() + 5);
     for at in 0..input.len() {
         let output = cut(&usual(), CHAT, &input.as_bytes()[..at], 5);
         let text = joined(&output, 0, "/delta/content");
         assert!("A [s] and # more".starts_with(&text), "{text} at {at}");
-        if at >= finished || at == 0 {
+        if at == 0 || (finished..=last_word).contains(&at) || at >= done {
             assert_eq!(output.ending, Ending::Complete, "at {at}");
         } else {
             assert_eq!(output.ending, Ending::UpstreamFailed(Failure::Truncated), "at {at}");
