@@ -58,7 +58,9 @@ fn joined(output: &Output, index: u64, pointer: &str) -> String {
 
 fn finishes(output: &Output) -> Vec<(u64, String)> {
     let choices = output.events().into_iter().filter_map(|event| event["choices"].as_array().cloned()).flatten();
-    choices.filter_map(|choice| Some((choice["index"].as_u64()?, choice["finish_reason"].as_str()?.to_owned()))).collect()
+    choices
+        .filter_map(|choice| Some((choice["index"].as_u64()?, choice["finish_reason"].as_str()?.to_owned())))
+        .collect()
 }
 
 fn error_code(output: &Output) -> Option<String> {
@@ -247,7 +249,8 @@ fn what_cannot_be_read_fails_closed() {
 
 #[test]
 fn an_error_of_the_upstream_is_passed_on_without_what_it_quotes() {
-    let error = "data: {\"error\":{\"message\":\"saw secret\",\"type\":\"t\",\"code\":5,\"failed\":[\"a secret\"]}}\n\n";
+    let error =
+        "data: {\"error\":{\"message\":\"saw secret\",\"type\":\"t\",\"code\":5,\"failed\":[\"a secret\"]}}\n\n";
     let output = at_every_cut(&usual(), CHAT, (content("Hi se") + error + DONE).as_bytes());
     assert_eq!(output.text(), content("Hi se") + &error.replace("secret", "[s]") + DONE);
     assert_eq!(output.ending, Ending::UpstreamFailed(Failure::Reported));
@@ -305,17 +308,24 @@ fn tool_calls_leave_whole_or_not_at_all() {
     assert_eq!(finishes(&atomic), [(0, "content_filter".into())]);
     let streamed = run(Some(ToolCalls::Streamed));
     assert_eq!(arguments(&streamed, 1), "{\"to\":\"");
-    assert_eq!(error_code(&streamed).as_deref(), Some("content_filter"), "an error, for no finish may follow half a call");
+    assert_eq!(
+        error_code(&streamed).as_deref(),
+        Some("content_filter"),
+        "an error, for no finish may follow half a call"
+    );
     assert!(!streamed.text().contains("[DONE]"));
     assert!(matches!(streamed.ending, Ending::Terminated(_)));
 }
 
 #[test]
 fn arguments_are_redacted_inside_and_stay_json() {
-    let call = |args: &str| delta_of(0, &format!("{{\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":{}}}}}]}}", json!(args)));
+    let call = |args: &str| {
+        delta_of(0, &format!("{{\"tool_calls\":[{{\"index\":0,\"function\":{{\"arguments\":{}}}}}]}}", json!(args)))
+    };
     let fragments = ["{\"note\": \"a se", "cr\\u00", "65t\", \"n\": 1", "2", "3, \"ok\": true, \"m\": 7", "}"];
     let input = fragments.map(call).concat() + &finish(0, "tool_calls") + DONE;
-    let redact = policy([Rule::literal("secret", "secret").redact("\"s\""), Rule::regex("number", "[0-9]{2,}").redact("#")]);
+    let redact =
+        policy([Rule::literal("secret", "secret").redact("\"s\""), Rule::regex("number", "[0-9]{2,}").redact("#")]);
     let output = at_every_cut(&redact, CHAT, input.as_bytes());
     let args = joined(&output, 0, "/delta/tool_calls/0/function/arguments");
     let args: Value = serde_json::from_str(&args).expect("what leaves is JSON");
@@ -361,9 +371,10 @@ fn an_unknown_member_of_the_delta_is_a_channel_that_stalls_nothing() {
     let output = at_every_cut(&usual(), CHAT, input.as_bytes());
     assert_eq!(joined(&output, 0, "/delta/unheard_of"), "a [s] se");
     // The held `se` has left when the next event came without the member.
-    let output = end(Filter::new(&usual(), CHAT), [Bytes::from(unknown("se") + &content("Hello"))], |filter, now, notes| {
-        filter.fail(Ending::ClientGone, now, notes);
-    });
+    let output =
+        end(Filter::new(&usual(), CHAT), [Bytes::from(unknown("se") + &content("Hello"))], |filter, now, notes| {
+            filter.fail(Ending::ClientGone, now, notes);
+        });
     assert_eq!(output.text(), unknown("se") + &content("Hello"));
 }
 
@@ -403,7 +414,12 @@ fn side_data_goes_with_the_text_that_it_is_about() {
              \"token_ids\":null}}]}}\n\n"
         )
     };
-    let input = event("a ", "a ") + &event("sec", "sec") + &event("ret", "ret") + &event(" b", " b") + &finish(0, "stop") + DONE;
+    let input = event("a ", "a ")
+        + &event("sec", "sec")
+        + &event("ret", "ret")
+        + &event(" b", " b")
+        + &finish(0, "stop")
+        + DONE;
     let output = at_every_cut(&usual(), CHAT, input.as_bytes());
     let expected = event("a ", "a ") + &bare("") + &bare("[s]") + &event(" b", " b") + &finish(0, "stop") + DONE;
     assert_eq!(output.text(), expected);
@@ -467,7 +483,10 @@ fn line_ends_folding_and_order_marks_stay() {
 #[test]
 fn signatures_do_not_outlive_an_edit() {
     let details = |text: &str, signature: &str| {
-        delta_of(0, &format!("{{\"reasoning_details\":[{{\"index\":0,\"text\":\"{text}\",\"signature\":{signature}}}]}}"))
+        delta_of(
+            0,
+            &format!("{{\"reasoning_details\":[{{\"index\":0,\"text\":\"{text}\",\"signature\":{signature}}}]}}"),
+        )
     };
     let end = finish(0, "stop") + DONE;
     let input = details("a sec", "null") + &details("ret", "null") + &details("", "\"abc\"") + &end;

@@ -231,11 +231,9 @@ impl EventStream {
     fn is_complete(&self) -> bool {
         let choices = self.moderator.choices();
         let is_finished = !choices.is_empty() && choices.values().all(|choice| *choice == Choice::Finished);
-        let is_foreign = self.progress.data && !self.progress.native && !self.progress.reported_error;
-        self.progress.end && !self.progress.reported_error
-            || is_finished && !self.progress.reported_error
-            || is_foreign
-            || !self.progress.bytes
+        let is_foreign = self.progress.data && !self.progress.native;
+        let is_at_end = self.progress.end || is_finished || is_foreign;
+        (is_at_end && !self.progress.reported_error) || !self.progress.bytes
     }
 
     fn account(&self) -> Account<'_> {

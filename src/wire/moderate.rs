@@ -5,6 +5,7 @@ use super::coding::Coding;
 use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of, rank_of};
 use super::queue::{Edit, End, Field, Payload, Queue, Touch, Waiting, apply};
+use super::reader::Reader;
 use super::snapshot::Shows;
 use super::splice::{Quoted, Splice};
 use super::table::{Found, Part, Role, Table};
@@ -28,8 +29,7 @@ pub(crate) struct Moderator {
     event: u64,
     /// What leaves.
     out: VecDeque<Bytes>,
-    tape: Tape,
-    found: Vec<Found>,
+    reader: Reader,
     fields: Vec<Field>,
 }
 
@@ -96,8 +96,7 @@ impl Moderator {
             limits,
             event: 0,
             out: VecDeque::new(),
-            tape: Tape::default(),
-            found: Vec::new(),
+            reader: Reader::default(),
             fields: Vec::new(),
         }
     }
@@ -105,25 +104,30 @@ impl Moderator {
     /// Moderates the JSON text of an event.
     pub(crate) fn read(&mut self, event: &mut Incoming, observer: &mut dyn Observer) -> Result<Signals, Failure> {
         self.event += 1;
-        let (mut tape, mut found) = (std::mem::take(&mut self.tape), std::mem::take(&mut self.found));
         let (raw, payload) = (event.raw.clone(), std::mem::take(&mut event.payload));
         let mut signals = Signals::default();
         if let Some(text) = payload.text(&raw) {
-            tape.read(text).map_err(|_| Failure::Malformed)?;
-            self.table.walk(&tape, text, &mut found).map_err(|_| Failure::Malformed)?;
-            let reading = Reading { text, payload: &payload, tape: &tape, found: &found };
+            let mut reader = std::mem::take(&mut self.reader);
+            reader.read(self.table, text)?;
+            let reading = Reading { text, payload: &payload, tape: reader.tape(), found: reader.found() };
             self.read_fields(&reading, event, &mut signals, observer)?;
             if self.lanes.stop().is_some() {
                 rename_finish(&reading, event);
             }
+            self.reader = reader;
         }
         event.payload = payload;
-        (self.tape, self.found) = (tape, found);
         Ok(signals)
     }
 
     /// Moderates a text that is whole and stands in an event as it is; gives back what to write in its place.
-    pub(crate) fn own(&mut self, kind: ChannelKind, coding: Coding, raw: &[u8], observer: &mut dyn Observer) -> Option<Vec<u8>> {
+    pub(crate) fn own(
+        &mut self,
+        kind: ChannelKind,
+        coding: Coding,
+        raw: &[u8],
+        observer: &mut dyn Observer,
+    ) -> Option<Vec<u8>> {
         let own = self.lanes.own(kind, coding, raw, observer)?;
         let splice = Splice { raw, coding, text: own.text, cuts: &own.cuts, limit: own.limit };
         let mut out = Vec::new();
@@ -233,7 +237,15 @@ impl Moderator {
                 self.delta(found, 0, kind, reading.string(node.content()), Touch::Splice, event, observer)?;
             }
             Role::Args => {
-                self.delta(found, 0, ChannelKind::ToolArgs, reading.string(node.content()), Touch::Splice, event, observer)?;
+                self.delta(
+                    found,
+                    0,
+                    ChannelKind::ToolArgs,
+                    reading.string(node.content()),
+                    Touch::Splice,
+                    event,
+                    observer,
+                )?;
             }
             Role::Unlisted(kind) => {
                 let name = self.lanes.name(reading.tape.key(reading.text, found.node as usize, &mut Vec::new()))?;
@@ -312,7 +324,7 @@ impl Moderator {
         }
         let end = if state.is_open() {
             state.open_from.get_or_insert(self.queue.next_field());
-            End::Open(added.end)
+            End::Open
         } else {
             End::Known(added.end)
         };
@@ -363,7 +375,14 @@ impl Moderator {
             let entry = &self.lanes.entry(lane).lane;
             if entry.kind() == kind && entry.len() > 0 {
                 let end = End::Known(entry.len());
-                let field = Field { lane, touch: Touch::Seal, end, start: entry.len(), raw: place.clone(), coding: Coding::Bare };
+                let field = Field {
+                    lane,
+                    touch: Touch::Seal,
+                    end,
+                    start: entry.len(),
+                    raw: place.clone(),
+                    coding: Coding::Bare,
+                };
                 self.add_field(event, field);
             }
         }
@@ -371,7 +390,13 @@ impl Moderator {
 
     /// A tool call that must leave whole or not at all: the event waits for its end, and the calls before it have
     /// come to theirs.
-    fn call(&mut self, found: &Found, args: &str, event: &mut Incoming, observer: &mut dyn Observer) -> Result<(), Failure> {
+    fn call(
+        &mut self,
+        found: &Found,
+        args: &str,
+        event: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
         if self.tool_calls == ToolCalls::Streamed {
             return Ok(());
         }
@@ -394,7 +419,8 @@ impl Moderator {
     fn pause_what_is_over(&mut self, found: &[Found], observer: &mut dyn Observer) {
         for choice in found.iter().filter(|found| found.role == Role::Choice).map(|found| found.choice) {
             let spoke = |entry: &Entry| entry.key.choice == choice && entry.last_event == self.event;
-            let rank = self.lanes.iter().filter(|(_, entry)| spoke(entry)).map(|(_, entry)| rank_of(entry.lane.kind())).max();
+            let rank =
+                self.lanes.iter().filter(|(_, entry)| spoke(entry)).map(|(_, entry)| rank_of(entry.lane.kind())).max();
             self.lanes.pause_before(choice, rank.unwrap_or(0), self.event, observer);
         }
     }
@@ -455,7 +481,7 @@ impl Moderator {
         let end = match field.end {
             End::Known(end) => end,
             // What the last raw bytes mean will never be known.
-            End::Open(_) => u64::MAX,
+            End::Open => u64::MAX,
         };
         let is_touched = end > limit || lane.cuts.touches(field.start..end);
         let mut quoted = if field.touch == Touch::Splice { lane.quoted } else { Quoted::No };
@@ -464,7 +490,8 @@ impl Moderator {
             Touch::Seal => (is_touched || lane.is_edited()).then(|| b"null".to_vec()),
             Touch::Splice | Touch::View => {
                 let content = &raw[field.raw.start as usize..field.raw.end as usize];
-                let splice = Splice { raw: content, coding: field.coding, text: field.start..end, cuts: &lane.cuts, limit };
+                let splice =
+                    Splice { raw: content, coding: field.coding, text: field.start..end, cuts: &lane.cuts, limit };
                 splice.is_touched(quoted).then(|| {
                     let mut out = Vec::new();
                     splice.write(&mut quoted, &mut out);
@@ -480,16 +507,17 @@ impl Moderator {
     }
 
     /// What is said about a text that was edited goes with it.
-    fn null_sides(&mut self, raw: &Bytes, payload: &Payload, edits: &mut Vec<Edit>) {
+    fn null_sides(&self, raw: &Bytes, payload: &Payload, edits: &mut Vec<Edit>) {
         let Some(text) = payload.text(raw) else { return };
+        let (mut tape, mut all) = (Tape::default(), Vec::new());
         // It was read before, so it can be read again.
-        if self.tape.read(text).is_err() || self.table.walk(&self.tape, text, &mut self.found).is_err() {
+        if tape.read(text).is_err() || self.table.walk(&tape, text, &mut all).is_err() {
             return;
         }
         let mut scope = 0..raw.len() as u32;
         let mut sides = Vec::new();
-        for found in &self.found {
-            let span = payload.place(self.tape.node(found.node as usize).span());
+        for found in &all {
+            let span = payload.place(tape.node(found.node as usize).span());
             match found.role {
                 Role::Choice => scope = span,
                 Role::Side => {

@@ -70,11 +70,6 @@ impl Line {
     pub(crate) fn value(&self) -> Range<usize> {
         self.value_start as usize..self.value_end as usize
     }
-
-    /// Where the line lies, its terminator included.
-    pub(crate) fn span(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
 }
 
 /// What a line says.
@@ -234,10 +229,7 @@ impl Framer {
 
     fn is_blank(&self, content_end: usize) -> bool {
         let len = content_end - self.line_start;
-        len == 0
-            || (self.first_line
-                && len == BOM.len()
-                && (0..len).all(|i| self.byte(self.line_start + i) == BOM[i]))
+        len == 0 || (self.first_line && len == BOM.len() && (0..len).all(|i| self.byte(self.line_start + i) == BOM[i]))
     }
 
     /// Notes a line; its parts are told apart when the event lies in one piece.

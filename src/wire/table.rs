@@ -91,7 +91,7 @@ struct Place {
     members: Vec<(&'static str, usize)>,
     any_member: Option<usize>,
     elements: Option<(Elements, usize)>,
-    row: Option<u16>,
+    row: Option<(u16, Role)>,
     reach: Reach,
 }
 
@@ -153,7 +153,7 @@ impl Table {
                 brackets = rest;
             }
         }
-        self.nodes[at].row = Some(row);
+        self.nodes[at].row = self.role(row).map(|role| (row, role));
     }
 
     fn member(&mut self, at: usize, name: &'static str) -> usize {
@@ -217,8 +217,10 @@ impl Walk<'_> {
     fn value(&mut self, node: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
         let kind = self.tape.node(node).kind;
         let place = at.map(|at| &self.table.nodes[at]);
-        let row = place.and_then(|place| place.row).unwrap_or(NO_ROW);
-        let role = self.table.role(row);
+        let (row, role) = match place.and_then(|place| place.row) {
+            Some((row, role)) => (row, Some(role)),
+            None => (NO_ROW, None),
+        };
         let is_text = kind == Kind::String;
         match role {
             Some(Role::Inert | Role::Usage) if place.is_some_and(|place| place.reach == Reach::Below) => {
@@ -269,9 +271,22 @@ impl Walk<'_> {
                     place.and_then(|place| place.any_member)
                 }
             };
-            self.value(child, to, scope)?;
+            if !self.is_idle(child, to) {
+                self.value(child, to, scope)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether there is nothing to find at a value: most members of an event are such.
+    fn is_idle(&self, node: usize, at: Option<usize>) -> bool {
+        let role = at.and_then(|at| self.table.nodes[at].row).map(|(_, role)| role);
+        match self.tape.node(node).kind {
+            Kind::Object | Kind::Array => false,
+            Kind::String => role == Some(Role::Inert),
+            Kind::Null => true,
+            _ => !matches!(role, Some(Role::Side | Role::Error)),
+        }
     }
 
     fn elements(&mut self, parent: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
@@ -297,7 +312,9 @@ impl Walk<'_> {
         let node = self.tape.node(member);
         match node.kind {
             Kind::Null => Ok(place as u32),
-            _ => std::str::from_utf8(&self.text[node.span()]).ok().and_then(|digits| digits.parse().ok()).ok_or(BadIndex),
+            _ => {
+                std::str::from_utf8(&self.text[node.span()]).ok().and_then(|digits| digits.parse().ok()).ok_or(BadIndex)
+            }
         }
     }
 
@@ -341,7 +358,8 @@ mod tests {
     fn rows_are_found_wherever_they_are() {
         let text = r#"{"id":"x","choices":[{"index":2,"delta":{"cont\u0065nt":"a","tool_calls":
             [{"index":1,"function":{"arguments":"{"}}]},"logprobs":{"content":[{"token":"a"}]}}],"usage":{"total":"1"}}"#;
-        let roles: Vec<_> = walk(text).unwrap().into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
+        let roles: Vec<_> =
+            walk(text).unwrap().into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
         assert_eq!(
             roles,
             [
@@ -358,7 +376,8 @@ mod tests {
     #[test]
     fn what_no_row_names_is_a_text_of_its_own() {
         let own = Role::Own(ChannelKind::Text);
-        let found = walk(r#"{"id":{"a":["b",1]},"choices":[{"delta":{"x":"y","content":["z"]},"logprobs":null}]}"#).unwrap();
+        let found =
+            walk(r#"{"id":{"a":["b",1]},"choices":[{"delta":{"x":"y","content":["z"]},"logprobs":null}]}"#).unwrap();
         let expected = [
             (own, "a"),
             (own, "\"b\""),
