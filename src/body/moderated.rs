@@ -69,12 +69,13 @@ impl<B: Body, O: Observer> Moderated<B, O> {
 }
 
 impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
-    /// Ends the stream as [`Ending::TimedOut`] when the upstream has sent nothing for `limit` while we waited for it.
-    pub fn idle_timeout<U: Timer>(self, timer: U, limit: Duration) -> Moderated<B, O, U> {
+    /// Ends the stream as [`Ending::TimedOut`] when the upstream has sent nothing for `limit` while we waited for it;
+    /// without a limit it may be silent for ever.
+    pub fn idle_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> Moderated<B, O, U> {
         Moderated {
             upstream: self.upstream,
             session: self.session,
-            idle: Idle::new(timer, Some(limit)),
+            idle: Idle::new(timer, limit.into()),
             error: self.error,
             trailers: self.trailers,
         }

@@ -52,8 +52,8 @@ impl<S: TryStream<Ok = Bytes>, O: Observer> ModeratedStream<S, O> {
 
 impl<S: TryStream<Ok = Bytes>, O: Observer, T: Timer> ModeratedStream<S, O, T> {
     /// Ends the stream as [`Ending::TimedOut`](crate::Ending::TimedOut) when the upstream has sent nothing for `limit`
-    /// while we waited for it.
-    pub fn idle_timeout<U: Timer>(self, timer: U, limit: Duration) -> ModeratedStream<S, O, U> {
+    /// while we waited for it; without a limit it may be silent for ever.
+    pub fn idle_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> ModeratedStream<S, O, U> {
         ModeratedStream { body: self.body.idle_timeout(timer, limit) }
     }
 }
