@@ -1,90 +1,360 @@
 //! A channel: text in, released text out, nothing released that a rule can still touch.
+//!
+//! A [`Channel`] is the live half of the engine, a [`Policy`] the shared one. It asks the automaton for the
+//! frontier after every push, keeps the text from there on, and merges overlapping spans into segments, each
+//! replaced once. Only this module makes a [`Released`], and only what is released goes downstream.
 
-use crate::policy::{ChannelKind, Policy, Verdict};
+mod findings;
+mod released;
+mod segments;
+
+pub use released::{Part, Released};
+
+use crate::policy::{ChannelKind, Policy, Reason, Scope, Verdict};
+use crate::rule::Action;
+use crate::scan::{Cursor, Hit, HitKind};
+use findings::Findings;
+use released::Handout;
+use segments::{Horizon, Segments};
+use std::ops::Range;
 
 /// One ordered text of a stream under a policy.
-pub struct Channel {}
+///
+/// ```
+/// use holdback::{Channel, ChannelKind, Policy, Rule};
+///
+/// let policy = Policy::builder().rule(Rule::regex("ssn", r"\b\d{3}-\d{2}-\d{4}\b")).build()?;
+/// let mut channel = Channel::new(&policy, ChannelKind::Text);
+/// let mut out = Vec::new();
+/// channel.push(b"It is 12").write_to(&mut out);
+/// assert_eq!(out, b"It is "); // `12` may become a number of the rule's kind
+/// channel.push(b"3-45-6789.").write_to(&mut out);
+/// assert_eq!(out, b"It is [ssn].");
+/// # Ok::<(), holdback::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct Channel {
+    policy: Policy,
+    kind: ChannelKind,
+    cursor: Cursor,
+    /// Text that may still be asked for, without gaps up to the cursor.
+    window: Vec<u8>,
+    /// Offset in the channel of the window's first byte.
+    window_start: u64,
+    /// What stands before it in the window is only there until the next push.
+    needed_from: u64,
+    account: Account,
+}
+
+/// What matched and what became of it.
+#[derive(Debug, Default)]
+struct Account {
+    /// Every byte before it was handed out. Never decreases.
+    decided: u64,
+    segments: Segments,
+    findings: Findings,
+    terminated: Option<Verdict>,
+    /// Reused between pushes.
+    hits: Vec<Hit>,
+    /// What the last call released.
+    out: Handout,
+    verdicts: Vec<Verdict>,
+}
+
+/// A stretch of the channel's text.
+#[derive(Clone, Copy, Debug)]
+struct Text<'a> {
+    start: u64,
+    bytes: &'a [u8],
+}
+
+/// Whether more text may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    MayCome,
+    Never,
+}
 
 impl Channel {
     /// An empty channel of this kind.
     pub fn new(policy: &Policy, kind: ChannelKind) -> Channel {
-        let _ = (policy, kind);
-        Channel {}
+        Channel {
+            policy: policy.clone(),
+            kind,
+            cursor: Cursor::new(),
+            window: Vec::new(),
+            window_start: 0,
+            needed_from: 0,
+            account: Account::default(),
+        }
     }
 
     /// Takes the next text and gives back what is decided by now.
     ///
     /// After a terminating verdict nothing more is released, whatever is pushed.
     pub fn push<'a>(&'a mut self, delta: &'a [u8]) -> Released<'a> {
-        let _ = delta;
-        Released { verdicts: &[], parts: Vec::new() }
+        self.advance(delta, More::MayCome)
     }
 
-    /// The text is at its end: gives back the rest. Later pushes release nothing.
+    /// The text is at its end: gives back the rest. Text pushed later is matched as a text of its own.
     pub fn finish(&mut self) -> Released<'_> {
-        Released { verdicts: &[], parts: Vec::new() }
+        self.advance(&[], More::Never)
     }
 
     /// Bytes of text taken so far.
     pub fn len(&self) -> u64 {
-        0
+        self.cursor.position()
+    }
+
+    /// Whether no text was taken yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Every byte before this offset is decided and was handed out.
     pub fn decided(&self) -> u64 {
-        0
+        self.account.decided
+    }
+
+    /// The kind it was made with.
+    pub fn kind(&self) -> ChannelKind {
+        self.kind
     }
 
     /// The verdict that ended the channel.
     pub fn terminated(&self) -> Option<&Verdict> {
-        None
-    }
-}
-
-/// What a push or the end of a channel decided, in order and without gaps: its parts' lengths add up to
-/// the distance that [`Channel::decided`] moved.
-pub struct Released<'a> {
-    verdicts: &'a [Verdict],
-    parts: Vec<Part<'a>>,
-}
-
-/// A run of decided bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Part<'a> {
-    /// These bytes leave as they came.
-    Keep(&'a [u8]),
-    /// The next `len` bytes of the channel's text never leave.
-    ///
-    /// A covered segment may come as several cuts. `replacement` stands on the cut that holds the segment's
-    /// last byte and takes its place behind it; it is `None` on every earlier cut of the segment, and the
-    /// empty text where the action was to drop.
-    Cut {
-        /// Bytes of the channel's text, 1 or more.
-        len: u64,
-        /// What takes the segment's place.
-        replacement: Option<&'a str>,
-    },
-}
-
-impl<'a> Released<'a> {
-    /// The decided runs, in order.
-    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> + '_ {
-        self.parts.iter().copied()
+        self.account.terminated.as_ref()
     }
 
-    /// Verdicts that became final with this call.
-    pub fn verdicts(&self) -> &'a [Verdict] {
-        self.verdicts
-    }
-
-    /// Appends what leaves to `out`.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        for part in self.parts() {
-            match part {
-                Part::Keep(bytes) => out.extend_from_slice(bytes),
-                Part::Cut { replacement, .. } => out.extend_from_slice(replacement.unwrap_or("").as_bytes()),
+    fn advance<'a>(&'a mut self, delta: &'a [u8], more: More) -> Released<'a> {
+        let Channel { policy, kind, cursor, window, window_start, needed_from, account } = self;
+        let from = account.begin();
+        if account.terminated.is_some() {
+            return account.released(Text { start: from, bytes: &[] }, from);
+        }
+        forget(window, window_start, *needed_from);
+        let is_held = !window.is_empty();
+        if is_held {
+            window.extend_from_slice(delta);
+        } else {
+            *window_start = cursor.position();
+        }
+        // Held text is joined with the delta. Without any the delta serves as it is, and only its tail is copied.
+        let text = Text { start: *window_start, bytes: if is_held { window } else { delta } };
+        match policy.scope(*kind) {
+            Some(scope) => {
+                account.scan(policy, scope, cursor, text, delta.len(), more);
+                *needed_from = account.needed_from(policy, scope, cursor);
+            }
+            None => {
+                cursor.skip(delta.len());
+                account.decided = cursor.position();
+                *needed_from = cursor.position();
             }
         }
+        if is_held {
+            return account.released(Text { start: *window_start, bytes: window }, from);
+        }
+        let tail = needed_from.saturating_sub(*window_start).min(delta.len() as u64);
+        window.extend_from_slice(&delta[tail as usize..]);
+        let start = std::mem::replace(window_start, *window_start + tail);
+        account.released(Text { start, bytes: delta }, from)
     }
+}
+
+/// Drops the window's front, now and then only: a long hold must not be moved at every push.
+fn forget(window: &mut Vec<u8>, window_start: &mut u64, needed_from: u64) {
+    let unneeded = (needed_from.saturating_sub(*window_start) as usize).min(window.len());
+    if unneeded * 2 >= window.len() {
+        window.drain(..unneeded);
+        *window_start += unneeded as u64;
+    }
+}
+
+impl Account {
+    fn begin(&mut self) -> u64 {
+        self.out.cuts.clear();
+        self.out.replacements.clear();
+        self.verdicts.clear();
+        self.decided
+    }
+
+    fn released<'a>(&'a self, text: Text<'a>, from: u64) -> Released<'a> {
+        Released {
+            text,
+            from,
+            until: self.decided,
+            cuts: &self.out.cuts,
+            replacements: &self.out.replacements,
+            verdicts: &self.verdicts,
+        }
+    }
+
+    /// Walks the last `fresh` bytes of `text` and decides what can be decided.
+    fn scan(&mut self, policy: &Policy, scope: &Scope, cursor: &mut Cursor, text: Text<'_>, fresh: usize, more: More) {
+        let mut unread = &text.bytes[text.bytes.len() - fresh..];
+        self.segments.rejoin(text, cursor.position());
+        let mut stop = None;
+        while !unread.is_empty() && stop.is_none() {
+            let read = cursor.run(&scope.scanner, unread, &mut self.hits);
+            unread = &unread[read..];
+            if !self.hits.is_empty() {
+                stop = self.judge(policy, scope, text);
+            }
+        }
+        if stop.is_none() {
+            match more {
+                More::MayCome => cursor.open_blocks(&scope.scanner, &mut self.hits),
+                More::Never => cursor.finish(&scope.scanner, &mut self.hits),
+            }
+            if !self.hits.is_empty() {
+                stop = self.judge(policy, scope, text);
+            }
+        }
+        let mut frontier = cursor.frontier(&scope.scanner);
+        if let Some(verdict) = &stop {
+            frontier = frontier.min(verdict.span.start);
+        }
+        // A cut in the middle of a character would leave broken text on both sides.
+        let is_whole = more == More::Never && stop.is_none();
+        let uncovered_until = if is_whole { frontier } else { text.char_start(frontier) };
+        let horizon = Horizon { decided: self.decided, frontier, uncovered_until, more };
+        self.decided = self.segments.release(horizon, text, policy, &mut self.out);
+        let is_over = more == More::Never || stop.is_some();
+        let oldest = |rule| if is_over { None } else { cursor.oldest(&scope.scanner, rule) };
+        self.findings.close(policy, scope, oldest, &mut self.verdicts);
+        if let Some(verdict) = stop {
+            self.verdicts.push(verdict.clone());
+            self.terminated = Some(verdict);
+        }
+    }
+
+    /// Takes what the cursor found; gives back the verdict that ends the stream, if one does.
+    fn judge(&mut self, policy: &Policy, scope: &Scope, text: Text<'_>) -> Option<Verdict> {
+        let mut stop: Option<(Hit, Reason)> = None;
+        let mut hits = std::mem::take(&mut self.hits);
+        for hit in hits.drain(..) {
+            let index = scope.rules[hit.rule as usize];
+            let rule = policy.rule(index);
+            let candidate = text.between(hit.start, hit.end);
+            let is_match = hit.kind == HitKind::Match;
+            // Without its text a candidate cannot be refused.
+            if is_match && candidate.is_some_and(|text| !rule.validators.iter().all(|check| check.accepts(text))) {
+                continue;
+            }
+            let reason = match hit.kind {
+                HitKind::Match | HitKind::Swallow => Reason::Match,
+                HitKind::Overflow => Reason::Overflow,
+                HitKind::Unclosed => Reason::Unclosed,
+            };
+            let ends = rule.action == Action::Terminate || (reason == Reason::Unclosed && rule.ends_unclosed);
+            if ends {
+                let is_first = stop.is_none_or(|(first, _)| {
+                    (hit.start, scope.rules[hit.rule as usize]) < (first.start, scope.rules[first.rule as usize])
+                });
+                if is_first {
+                    stop = Some((hit, reason));
+                }
+                continue;
+            }
+            self.findings.add(index, hit.start..hit.end, reason);
+            if rule.action != Action::Flag {
+                self.segments.cover(index, text.whole_chars(hit.start..hit.end, self.decided));
+            }
+        }
+        self.hits = hits;
+        stop.map(|(hit, reason)| Verdict {
+            rule: policy.rule(scope.rules[hit.rule as usize]).id.clone(),
+            span: hit.start..hit.end,
+            action: Action::Terminate.name(),
+            reason,
+        })
+    }
+
+    /// The text from this offset on may still be asked for.
+    fn needed_from(&self, policy: &Policy, scope: &Scope, cursor: &Cursor) -> u64 {
+        let now = cursor.position();
+        let held = self.decided.min(cursor.needed_from(&scope.scanner));
+        let replaced = self.segments.text_needed_from(policy).unwrap_or(now);
+        // What is older is covered, and too long for its replacement to depend on it: see `Segments::release`.
+        let oldest = now.saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);
+        held.min(replaced).max(oldest)
+    }
+}
+
+/// UTF-8 needs four bytes for a character at most.
+const LONGEST_CHAR: u64 = 4;
+
+impl<'a> Text<'a> {
+    /// The bytes between two offsets, if they are here.
+    fn between(self, start: u64, end: u64) -> Option<&'a [u8]> {
+        let from = start.checked_sub(self.start)?;
+        self.bytes.get(from as usize..(end - self.start) as usize)
+    }
+
+    fn byte(self, offset: u64) -> Option<u8> {
+        self.bytes.get(offset.checked_sub(self.start)? as usize).copied()
+    }
+
+    fn continues_char(self, offset: u64) -> bool {
+        self.byte(offset).is_some_and(is_continuation)
+    }
+
+    /// The start of the character that `offset` lies in, or would lie in if its rest came.
+    fn char_start(self, offset: u64) -> u64 {
+        match self.lead_before(offset) {
+            Some((lead, length)) if offset - lead < length && self.byte(offset).is_none_or(is_continuation) => lead,
+            _ => offset,
+        }
+    }
+
+    /// The end of the character that the byte before `offset` belongs to, as far as it is here.
+    fn char_end(self, offset: u64) -> u64 {
+        let Some((lead, length)) = self.lead_before(offset) else { return offset };
+        let mut end = offset;
+        while end - lead < length && self.continues_char(end) {
+            end += 1;
+        }
+        end
+    }
+
+    /// The nearest byte before `offset` that begins a character, with only the middle of one in between, and the
+    /// length that it announces.
+    fn lead_before(self, offset: u64) -> Option<(u64, u64)> {
+        let mut at = offset;
+        while offset - at < LONGEST_CHAR {
+            at = at.checked_sub(1)?;
+            let byte = self.byte(at)?;
+            if !is_continuation(byte) {
+                return Some((at, char_len(byte)));
+            }
+        }
+        None
+    }
+
+    /// The span with every character that it touches, from `earliest` on.
+    fn whole_chars(self, span: Range<u64>, earliest: u64) -> Range<u64> {
+        let continues = self.continues_char(span.start);
+        let start = if continues { self.char_start(span.start).max(earliest) } else { span.start };
+        start.min(span.start)..self.char_end(span.end)
+    }
+
+    /// Whether the text stops before the character that `..end` ends with is whole.
+    fn is_split_at(self, end: u64) -> bool {
+        end == self.start + self.bytes.len() as u64 && self.char_start(end) < end
+    }
+}
+
+/// The length that a character's first byte announces; 1 for what begins none.
+fn char_len(lead: u8) -> u64 {
+    match lead {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    }
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
 }

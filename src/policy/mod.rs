@@ -1,52 +1,165 @@
 //! The compiled policy: immutable, shared by every stream, with its limits and verdicts.
 
-use crate::error::BuildError;
-pub use crate::rule::ChannelKind;
-use crate::rule::Rule;
+mod build;
+mod replace;
+
+pub use crate::rule::{ChannelKind, Severity};
+pub use build::PolicyBuilder;
+
+use crate::rule::{Action, Validator};
+use crate::scan::Scanner;
+use replace::Replacement;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A compiled rule set with its limits. Cheap to clone; clones share one automaton.
-#[derive(Clone)]
+///
+/// ```
+/// use holdback::{Channel, ChannelKind, Policy, Rule};
+///
+/// let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar").redact("[codename]")).build()?;
+/// let mut channel = Channel::new(&policy, ChannelKind::Text);
+/// let mut out = Vec::new();
+/// for token in ["The Night", "jar flies", " at night."] {
+///     channel.push(token.as_bytes()).write_to(&mut out);
+/// }
+/// channel.finish().write_to(&mut out);
+/// assert_eq!(out, b"The [codename] flies at night.");
+/// # Ok::<(), holdback::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct Policy {
     inner: Arc<Compiled>,
 }
 
-struct Compiled {}
+#[derive(Debug)]
+struct Compiled {
+    rules: Vec<CompiledRule>,
+    scopes: Vec<Scope>,
+    /// For each kind of channel the scope that watches it.
+    scope_of: [Option<usize>; ChannelKind::ALL.len()],
+    max_hold: u32,
+}
+
+/// A rule as the engine needs it.
+#[derive(Debug)]
+pub(crate) struct CompiledRule {
+    pub(crate) id: Arc<str>,
+    pub(crate) action: Action,
+    pub(crate) validators: Vec<Validator>,
+    pub(crate) replacement: Replacement,
+    /// What an unclosed block does; `None` for a rule that is none.
+    pub(crate) ends_unclosed: bool,
+    severity: Severity,
+    channels: Vec<ChannelKind>,
+    bound: HoldBound,
+}
+
+/// The rules that watch the same kinds of channel, and their automaton.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    /// The place in the policy of each rule of the automaton.
+    pub(crate) rules: Vec<u32>,
+    pub(crate) scanner: Scanner,
+}
 
 impl Policy {
     /// Begins a policy.
     pub fn builder() -> PolicyBuilder {
-        PolicyBuilder { rules: Vec::new() }
+        PolicyBuilder::new()
+    }
+
+    /// The rules in their order, with what each may cost.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = RuleInfo<'_>> {
+        self.inner.rules.iter().map(|rule| RuleInfo { rule })
+    }
+
+    /// The longest a candidate may grow in bytes before it fails closed.
+    pub fn max_hold(&self) -> u32 {
+        self.inner.max_hold
+    }
+
+    /// Whether a rule that can end the stream watches channels of this kind.
+    pub fn may_terminate(&self, kind: ChannelKind) -> bool {
+        self.scope(kind).is_some_and(|scope| {
+            scope.rules.iter().any(|&rule| {
+                let rule = &self.inner.rules[rule as usize];
+                rule.action == Action::Terminate || rule.ends_unclosed
+            })
+        })
+    }
+
+    /// States that the automata have built so far, all scopes together.
+    pub fn states(&self) -> usize {
+        self.inner.scopes.iter().map(|scope| scope.scanner.states()).sum()
+    }
+
+    pub(crate) fn scope(&self, kind: ChannelKind) -> Option<&Scope> {
+        self.inner.scope_of[kind as usize].map(|at| &self.inner.scopes[at])
+    }
+
+    pub(crate) fn rule(&self, rule: u32) -> &CompiledRule {
+        &self.inner.rules[rule as usize]
     }
 }
 
-/// Collects rules and limits.
-pub struct PolicyBuilder {
-    rules: Vec<Rule>,
+/// A rule of a policy, for reports.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleInfo<'a> {
+    rule: &'a CompiledRule,
 }
 
-impl PolicyBuilder {
-    /// Adds a rule. Earlier rules win where two cover the same bytes and only one can name the replacement.
-    pub fn rule(mut self, rule: Rule) -> PolicyBuilder {
-        self.rules.push(rule);
-        self
+impl<'a> RuleInfo<'a> {
+    /// The rule's id.
+    pub fn id(&self) -> &'a str {
+        &self.rule.id
     }
 
-    /// Adds rules.
-    pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> PolicyBuilder {
-        self.rules.extend(rules);
-        self
+    /// What happens to a match.
+    pub fn action(&self) -> &'a Action {
+        &self.rule.action
     }
 
-    /// Compiles the policy.
-    pub fn build(self) -> Result<Policy, BuildError> {
-        Ok(Policy { inner: Arc::new(Compiled {}) })
+    /// How bad a match is.
+    pub fn severity(&self) -> Severity {
+        self.rule.severity
+    }
+
+    /// The kinds of channel that it watches.
+    pub fn channels(&self) -> &'a [ChannelKind] {
+        &self.rule.channels
+    }
+
+    /// How many bytes it can hold back at worst.
+    pub fn hold_bound(&self) -> HoldBound {
+        self.rule.bound
+    }
+}
+
+/// How many bytes a rule can hold back at worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HoldBound {
+    /// Nothing: it only reports.
+    Zero,
+    /// This many bytes: its longest match and right context.
+    Pattern(u32),
+    /// This many bytes: its pattern has no bound, or a longer one, and fails closed here.
+    Limit(u32),
+}
+
+impl HoldBound {
+    /// The bound in bytes.
+    pub fn bytes(self) -> u32 {
+        match self {
+            HoldBound::Zero => 0,
+            HoldBound::Pattern(bytes) | HoldBound::Limit(bytes) => bytes,
+        }
     }
 }
 
 /// Why a verdict fell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
     /// The rule's pattern matched and its validators agreed.
@@ -55,6 +168,17 @@ pub enum Reason {
     Overflow,
     /// A block was not closed within its length or before the channel's end.
     Unclosed,
+}
+
+impl Reason {
+    /// The reason's word in logs and findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Match => "match",
+            Reason::Overflow => "overflow",
+            Reason::Unclosed => "unclosed",
+        }
+    }
 }
 
 /// One decision: rule, span, action, reason. Never the text itself.

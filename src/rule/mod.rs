@@ -6,7 +6,7 @@ mod pattern;
 mod validate;
 
 pub use action::{Action, Mask, Template};
-pub(crate) use lower::{Lowered, lower};
+pub(crate) use lower::{Lowered, Shape, lower};
 pub use pattern::{Block, Case, Mode, Pattern, Unclosed};
 pub use validate::Validator;
 
@@ -185,6 +185,11 @@ impl Rule {
     /// The rule's id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The kinds of channel that it watches.
+    pub(crate) fn kinds(&self) -> &[ChannelKind] {
+        if self.channels.is_empty() { &ChannelKind::ALL } else { &self.channels }
     }
 
     pub(crate) fn fault(&self, reason: impl Into<String>) -> Fault {

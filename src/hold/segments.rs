@@ -1,0 +1,119 @@
+//! Covered text: overlapping spans merged into segments, each replaced once.
+
+use super::released::{Cut, Handout};
+use super::{More, Text};
+use crate::policy::Policy;
+use std::ops::Range;
+
+/// The segments that are not handed out whole yet, disjoint and in order.
+#[derive(Debug, Default)]
+pub(super) struct Segments {
+    pending: Vec<Segment>,
+}
+
+#[derive(Clone, Debug)]
+struct Segment {
+    span: Range<u64>,
+    /// The earliest rule that covers any of it names the replacement.
+    rule: u32,
+    cover: Cover,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cover {
+    OneRule,
+    /// What one rule would show another one hides.
+    SeveralRules,
+}
+
+/// How far the text is decided.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Horizon {
+    /// What was handed out before.
+    pub(super) decided: u64,
+    /// Where the earliest candidate begins.
+    pub(super) frontier: u64,
+    /// Uncovered text before it leaves: the frontier, or the start of the character it lies in.
+    pub(super) uncovered_until: u64,
+    pub(super) more: More,
+}
+
+impl Segments {
+    /// Covers a span. Spans come in the order of their ends, give or take a character.
+    pub(super) fn cover(&mut self, rule: u32, span: Range<u64>) {
+        let mut segment = Segment { span, rule, cover: Cover::OneRule };
+        // Spans that only touch stay apart: each is a match of its own.
+        while let Some(last) = self.pending.pop_if(|last| last.span.end > segment.span.start) {
+            if last.span.start >= segment.span.end {
+                // A character's last bytes moved the earlier span past the later one.
+                self.cover(rule, segment.span);
+                self.pending.push(last);
+                return;
+            }
+            segment.span = last.span.start.min(segment.span.start)..last.span.end.max(segment.span.end);
+            if last.rule != segment.rule || last.cover == Cover::SeveralRules {
+                segment.cover = Cover::SeveralRules;
+            }
+            segment.rule = last.rule.min(segment.rule);
+        }
+        self.pending.push(segment);
+    }
+
+    /// A segment that ended in the middle of a character takes the rest of it from the text that follows.
+    pub(super) fn rejoin(&mut self, text: Text<'_>, now: u64) {
+        if let Some(last) = self.pending.last_mut().filter(|last| last.span.end == now) {
+            last.span.end = text.char_end(now);
+        }
+    }
+
+    /// Hands out what is decided and gives back the offset up to which everything is.
+    ///
+    /// A segment is closed if it ends at or before the frontier. Of an open one everything but the last character
+    /// is handed out, which later carries the replacement.
+    pub(super) fn release(&mut self, at: Horizon, text: Text<'_>, policy: &Policy, out: &mut Handout) -> u64 {
+        let mut decided = at.decided;
+        let mut closed = 0;
+        let mut open = None;
+        for segment in &self.pending {
+            if segment.span.start > at.frontier {
+                break;
+            }
+            let start = segment.span.start.max(decided);
+            let is_split = at.more == More::MayCome && text.is_split_at(segment.span.end);
+            if segment.span.end > at.frontier || is_split {
+                open = Some(start..text.char_start(segment.span.end - 1).max(start));
+                break;
+            }
+            let begin = out.replacements.len();
+            segment.replace(text, policy, &mut out.replacements);
+            let replacement = Some(begin..out.replacements.len());
+            out.cuts.push(Cut { span: start..segment.span.end, replacement });
+            decided = segment.span.end;
+            closed += 1;
+        }
+        self.pending.drain(..closed);
+        match open {
+            Some(covered) if covered.is_empty() => covered.end,
+            Some(covered) => {
+                out.cuts.push(Cut { span: covered.clone(), replacement: None });
+                covered.end
+            }
+            None => decided.max(at.uncovered_until),
+        }
+    }
+
+    /// Where the text begins that a replacement still depends on.
+    pub(super) fn text_needed_from(&self, policy: &Policy) -> Option<u64> {
+        let depends = |segment: &&Segment| policy.rule(segment.rule).replacement.needs_text();
+        self.pending.iter().find(depends).map(|segment| segment.span.start)
+    }
+}
+
+impl Segment {
+    fn replace(&self, text: Text<'_>, policy: &Policy, out: &mut String) {
+        // Longer segments may have been swallowed unseen; whether this one was must not depend on how it came.
+        let is_short = self.span.end - self.span.start <= u64::from(policy.max_hold());
+        let covered = if is_short { text.between(self.span.start, self.span.end) } else { None };
+        policy.rule(self.rule).replacement.write(covered, self.cover == Cover::SeveralRules, out);
+    }
+}

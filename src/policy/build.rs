@@ -1,0 +1,216 @@
+//! From rules to a policy: every fault is found in one go.
+
+use super::replace::Replacement;
+use super::{ChannelKind, Compiled, CompiledRule, HoldBound, Policy, Scope};
+use crate::error::{BuildError, Fault};
+use crate::rule::{Action, Lowered, Matcher, Mode, Rule, Shape, Unclosed, lower};
+use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Collects rules and limits.
+#[derive(Clone, Debug)]
+pub struct PolicyBuilder {
+    rules: Vec<Rule>,
+    max_hold: usize,
+    max_states: usize,
+    hash_key: Option<Vec<u8>>,
+    empty: Empty,
+}
+
+/// What a policy without rules is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Empty {
+    Fault,
+    Meant,
+}
+
+/// Long enough for any token or key that is not a block, short enough that a stream stalled by a hostile
+/// candidate costs little memory.
+const DEFAULT_MAX_HOLD: usize = 16 << 10;
+
+/// A few hundred rules need 5,000 to 28,000 states on ordinary text; most of it runs in the first thousand.
+const DEFAULT_MAX_STATES: usize = 16 << 10;
+
+impl PolicyBuilder {
+    pub(super) fn new() -> PolicyBuilder {
+        PolicyBuilder {
+            rules: Vec::new(),
+            max_hold: DEFAULT_MAX_HOLD,
+            max_states: DEFAULT_MAX_STATES,
+            hash_key: None,
+            empty: Empty::Fault,
+        }
+    }
+
+    /// Adds a rule. Where two rules cover the same bytes, the earlier one names the replacement.
+    pub fn rule(mut self, rule: Rule) -> PolicyBuilder {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Adds rules.
+    pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> PolicyBuilder {
+        self.rules.extend(rules);
+        self
+    }
+
+    /// The longest a candidate may grow in bytes (16 KiB unless set, 1 GiB at most).
+    ///
+    /// A longer candidate is redacted for as long as it lives, or ends the stream if its rule would:
+    /// it is never released.
+    pub fn max_hold(mut self, bytes: usize) -> PolicyBuilder {
+        self.max_hold = bytes;
+        self
+    }
+
+    /// The most states that an automaton keeps (16,384 unless set).
+    ///
+    /// Streams that need more go on without remembering: slower, with the same result.
+    pub fn max_states(mut self, states: usize) -> PolicyBuilder {
+        self.max_states = states;
+        self
+    }
+
+    /// The key of `{hash8}`. Keep it secret: with it a hash can be tried against guesses.
+    pub fn hash_key(mut self, key: impl Into<Vec<u8>>) -> PolicyBuilder {
+        self.hash_key = Some(key.into());
+        self
+    }
+
+    /// Says that a policy without rules, which passes everything, is meant.
+    pub fn passthrough(mut self) -> PolicyBuilder {
+        self.empty = Empty::Meant;
+        self
+    }
+
+    /// Compiles the policy.
+    ///
+    /// # Errors
+    ///
+    /// If anything is wrong with any rule; the error lists every fault found.
+    pub fn build(self) -> Result<Policy, BuildError> {
+        let mut faults = Vec::new();
+        if self.rules.is_empty() && self.empty == Empty::Fault {
+            faults.push(
+                Fault::new("the policy has no rule: it would pass everything").remedy(
+                    "add rules or packs, or say that it is meant (`PolicyBuilder::passthrough`, `--passthrough`)",
+                ),
+            );
+        }
+        if self.max_hold == 0 || self.max_hold > MAX_LIMIT as usize {
+            faults
+                .push(Fault::new(format!("`max_hold` is {}", self.max_hold)).remedy(format!("1 to {MAX_LIMIT} bytes")));
+        }
+        let mut ids = HashSet::new();
+        let mut compiled = Vec::new();
+        let mut automata = Vec::new();
+        for rule in &self.rules {
+            if !ids.insert(rule.id()) {
+                faults.push(rule.fault("the id is taken by an earlier rule").remedy("give each rule an id of its own"));
+            }
+            match self.compile(rule) {
+                Ok((rule, automaton)) => {
+                    compiled.push(rule);
+                    automata.push(automaton);
+                }
+                Err(found) => faults.extend(found),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(BuildError::new(faults));
+        }
+        self.scopes(compiled, &automata).map_err(BuildError::new)
+    }
+
+    fn compile(&self, rule: &Rule) -> Result<(CompiledRule, (Lowered, RuleTraits)), Vec<Fault>> {
+        let mut faults = Vec::new();
+        if rule.id.is_empty() || rule.id.chars().any(|c| !(c.is_ascii_alphanumeric() || "._-".contains(c))) {
+            faults.push(
+                rule.fault("the id may have letters, digits, `.`, `_` and `-` only")
+                    .remedy("write it like `pii.email`"),
+            );
+        }
+        if rule.max_len == Some(0) {
+            faults.push(rule.fault("`max_len` is 0").remedy("give the longest match in bytes"));
+        }
+        let replacement = Replacement::of(&rule.id, &rule.action, self.hash_key.as_deref())
+            .map_err(|fault| faults.push(fault.rule(&rule.id)))
+            .ok();
+        let lowered = lower(rule).map_err(|found| faults.extend(found)).ok();
+        let (Some(mut lowered), Some(replacement), true) = (lowered, replacement, faults.is_empty()) else {
+            return Err(faults);
+        };
+        if !rule.validators.is_empty() && lowered.mode == Mode::Shortest {
+            return Err(vec![
+                rule.fault("a `shortest` pattern or a block cannot have validators or allow-lists")
+                    .remedy("use the default mode, or drop the validators"),
+            ]);
+        }
+        let block = match &rule.matcher {
+            Matcher::Block(block) => Some(block),
+            Matcher::Pattern(_) => None,
+        };
+        if rule.action == Action::Terminate && lowered.shape == Shape::Block {
+            // The stream ends where the block opens; what would follow is of no interest.
+            lowered = lowered.opening();
+        }
+        let limit = rule.max_len.map_or(self.max_hold, |len| len.min(self.max_hold)).min(MAX_LIMIT as usize) as u32;
+        let bound = match lowered.longest {
+            _ if rule.action == Action::Flag => HoldBound::Zero,
+            Some(longest) if longest <= limit as usize => HoldBound::Pattern(longest as u32),
+            _ => HoldBound::Limit(limit),
+        };
+        let traits = RuleTraits {
+            role: if rule.action == Action::Flag { Role::Observe } else { Role::Cover },
+            starts: if rule.validators.is_empty() { Starts::Earliest } else { Starts::Every },
+            mode: lowered.mode,
+            overflow: matches!(bound, HoldBound::Limit(_)).then_some(limit),
+            block_len: block.map(|block| block.max_len.min(MAX_LIMIT as usize) as u32),
+        };
+        let compiled = CompiledRule {
+            id: Arc::from(rule.id.as_str()),
+            action: rule.action.clone(),
+            validators: rule.validators.clone(),
+            replacement,
+            ends_unclosed: block.is_some_and(|block| block.unclosed == Unclosed::Terminate),
+            severity: rule.severity,
+            channels: rule.kinds().to_vec(),
+            bound,
+        };
+        Ok((compiled, (lowered, traits)))
+    }
+
+    /// One automaton for each set of rules that some kind of channel is watched by.
+    fn scopes(&self, rules: Vec<CompiledRule>, automata: &[(Lowered, RuleTraits)]) -> Result<Policy, Vec<Fault>> {
+        let mut scopes: Vec<Scope> = Vec::new();
+        let mut scope_of = [None; ChannelKind::ALL.len()];
+        for kind in ChannelKind::ALL {
+            let watching: Vec<u32> =
+                (0..).zip(&rules).filter(|(_, rule)| rule.channels.contains(&kind)).map(|(at, _)| at).collect();
+            if watching.is_empty() {
+                continue;
+            }
+            let known = scopes.iter().position(|scope| scope.rules == watching);
+            let at = match known {
+                Some(at) => at,
+                None => {
+                    let set: Vec<_> = watching.iter().map(|&at| automata[at as usize].clone()).collect();
+                    let scanner = Scanner::new(&set, self.max_states).map_err(|(at, reason)| {
+                        let rule = &rules[watching[at] as usize];
+                        vec![
+                            Fault::new(format!("the pattern is too large: {reason}"))
+                                .rule(&*rule.id)
+                                .remedy("repeat less, or use ASCII classes"),
+                        ]
+                    })?;
+                    scopes.push(Scope { rules: watching, scanner });
+                    scopes.len() - 1
+                }
+            };
+            scope_of[kind as usize] = Some(at);
+        }
+        let max_hold = self.max_hold as u32;
+        Ok(Policy { inner: Arc::new(Compiled { rules, scopes, scope_of, max_hold }) })
+    }
+}

@@ -1,0 +1,57 @@
+//! Bytes that no rule tells apart share a column of the table.
+
+use super::look::Byte;
+use super::nfa::{ClosureId, Edge, Kind, Nfa};
+use std::collections::{HashMap, HashSet};
+
+/// Which class each byte belongs to, and how many there are.
+#[derive(Debug)]
+pub(super) struct Classes {
+    pub(super) of: [u8; 256],
+    pub(super) count: usize,
+}
+
+impl Classes {
+    pub(super) fn of(nfa: &Nfa) -> Classes {
+        let mut classes = Classes { of: [0; 256], count: 1 };
+        if nfa.uses_looks() {
+            classes.refine(|byte| Byte::of(byte) as u32);
+        }
+        // States differ in where they lead; what matters is only which bytes lead to the same place.
+        let mut done = HashSet::new();
+        for state in &nfa.states {
+            if let Kind::Bytes(edges) = &state.kind
+                && done.insert(shape(edges))
+            {
+                classes.refine(|byte| Nfa::follow(edges, byte).map_or(u32::MAX, ClosureId::index));
+            }
+        }
+        classes
+    }
+
+    /// Splits classes so that bytes of different `key` are apart.
+    fn refine(&mut self, key: impl Fn(u8) -> u32) {
+        let mut found = HashMap::new();
+        for byte in 0..=255 {
+            let class = &mut self.of[usize::from(byte)];
+            let next = found.len() as u8;
+            *class = *found.entry((*class, key(byte))).or_insert(next);
+        }
+        self.count = found.len();
+    }
+}
+
+/// The ranges of a state with their targets numbered in order of appearance.
+fn shape(edges: &[Edge]) -> Vec<(u8, u8, u32)> {
+    let mut targets: Vec<ClosureId> = Vec::new();
+    edges
+        .iter()
+        .map(|edge| {
+            let at = targets.iter().position(|&target| target == edge.to).unwrap_or_else(|| {
+                targets.push(edge.to);
+                targets.len() - 1
+            });
+            (edge.start, edge.end, at as u32)
+        })
+        .collect()
+}

@@ -1,0 +1,329 @@
+//! One step of the start-tracking automaton, by simulation.
+//!
+//! A [`Config`] is what the deterministic automaton calls a state: the live NFA states, grouped by where
+//! their match began, earliest first. The starts themselves are not part of it; each stream keeps its own.
+//! [`Simulator::step`] is the definition of the automaton. The table only remembers its answers, so a stream
+//! may leave the table at any byte and go on here.
+
+use super::look::{Before, Byte};
+use super::nfa::{Item, Kind, Liveness, Nfa, Phase, State, StateId};
+use super::{RuleTraits, Starts};
+use crate::rule::Mode;
+use std::sync::OnceLock;
+
+/// The source of a group whose threads begin with the byte just read.
+pub(super) const BIRTH: u32 = u32::MAX;
+
+/// Live states: groups ordered by start, then the threads that are still in their left context.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Config {
+    /// What was read last, the number of groups, each group's length and states, the unopened states.
+    words: Box<[u32]>,
+}
+
+impl Config {
+    fn of(before: Before, groups: &[Vec<StateId>], unopened: &[StateId]) -> Config {
+        let mut words = vec![before as u32, groups.len() as u32];
+        for group in groups {
+            words.push(group.len() as u32);
+            words.extend(group);
+        }
+        words.extend(unopened);
+        Config { words: words.into_boxed_slice() }
+    }
+
+    pub(super) fn start() -> Config {
+        Config::of(Before::Start, &[], &[])
+    }
+
+    pub(super) fn before(&self) -> Before {
+        Before::ALL[self.words[0] as usize]
+    }
+
+    pub(super) fn group_count(&self) -> usize {
+        self.words[1] as usize
+    }
+
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[StateId]> {
+        let mut rest = &self.words[2..];
+        (0..self.group_count()).map(move |_| {
+            let (group, after) = rest[1..].split_at(rest[0] as usize);
+            rest = after;
+            group
+        })
+    }
+
+    /// Words of memory it takes.
+    pub(super) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    fn unopened(&self) -> &[StateId] {
+        let grouped: usize = self.groups().map(|group| group.len() + 1).sum();
+        &self.words[2 + grouped..]
+    }
+}
+
+/// A rule's match came to light in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) rule: u32,
+    /// The group it began in, by its place before the step, or [`BIRTH`].
+    pub(super) source: u32,
+    /// Its span ended this many bytes before the end of the step.
+    pub(super) back: u32,
+}
+
+/// What a step leads to.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) config: Config,
+    /// Where each group of `config` was before the step, or [`BIRTH`].
+    pub(super) sources: Vec<u32>,
+    pub(super) events: Vec<Event>,
+}
+
+#[derive(Debug)]
+pub(super) struct Simulator {
+    pub(super) nfa: Nfa,
+    liveness: Liveness,
+    pub(super) rules: Vec<RuleTraits>,
+    /// What begins at a byte, by what came before it and the byte itself; most bytes are asked for again.
+    births: Vec<OnceLock<Births>>,
+    uses_looks: bool,
+}
+
+/// What the rules' starts lead to on one byte.
+#[derive(Debug, Default)]
+struct Births {
+    opened: Vec<StateId>,
+    unopened: Vec<StateId>,
+    events: Vec<Event>,
+}
+
+/// Memory that steps use again.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// The last mark each state was seen under.
+    seen: Vec<u64>,
+    /// Marks at and above `step_mark` belong to the current step; `mark` to the current group.
+    step_mark: u64,
+    mark: u64,
+    looks: Vec<StateId>,
+    opened: Vec<StateId>,
+    unopened: Vec<StateId>,
+    events: Vec<Event>,
+}
+
+impl Simulator {
+    pub(super) fn new(nfa: Nfa, rules: Vec<RuleTraits>) -> Simulator {
+        let liveness = Liveness::of(&nfa);
+        let births = std::iter::repeat_with(OnceLock::new).take(Before::COUNT * 256).collect();
+        let uses_looks = nfa.uses_looks();
+        Simulator { nfa, liveness, rules, births, uses_looks }
+    }
+
+    pub(super) fn scratch(&self) -> Scratch {
+        Scratch {
+            seen: vec![0; self.nfa.states.len()],
+            step_mark: 0,
+            mark: 0,
+            looks: Vec::new(),
+            opened: Vec::new(),
+            unopened: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Reads `byte` in `config`.
+    pub(super) fn step(&self, config: &Config, byte: u8, scratch: &mut Scratch) -> Step {
+        let step = self.step_without(config, byte, scratch, &[]);
+        let fired: Vec<u32> = step
+            .events
+            .iter()
+            .map(|event| event.rule)
+            .filter(|&rule| self.rules[rule as usize].mode == Mode::Shortest)
+            .collect();
+        if fired.is_empty() {
+            return step;
+        }
+        // The threads of a rule that fired must die before threads are merged: a merged one would be lost with them.
+        Step { events: step.events, ..self.step_without(config, byte, scratch, &fired) }
+    }
+
+    fn step_without(&self, config: &Config, byte: u8, scratch: &mut Scratch, dead: &[u32]) -> Step {
+        let kind = Byte::of(byte);
+        let births = self.births(config.before(), byte, scratch);
+        scratch.begin();
+        let mut groups = Vec::new();
+        let mut sources = Vec::new();
+        for (source, group) in config.groups().enumerate() {
+            scratch.begin_group();
+            for &state in group {
+                self.read(state, config.before(), byte, kind, source as u32, scratch);
+            }
+            self.close_group(source as u32, scratch, dead, &mut groups, &mut sources);
+        }
+
+        scratch.begin_group();
+        let unopened = config.unopened();
+        for &state in unopened {
+            self.read(state, config.before(), byte, kind, BIRTH, scratch);
+        }
+        let still_unopened = std::mem::take(&mut scratch.unopened);
+        scratch.events.extend_from_slice(&births.events);
+        for &state in &births.opened {
+            self.enter(state, scratch);
+        }
+        self.close_group(BIRTH, scratch, dead, &mut groups, &mut sources);
+
+        // Threads that are still unopened come last, so that one already begun wins over one yet to begin.
+        scratch.begin_group();
+        for &state in still_unopened.iter().chain(&births.unopened) {
+            self.enter(state, scratch);
+        }
+        scratch.opened.sort_unstable();
+        let before = if self.uses_looks { Before::of(byte) } else { Before::Other };
+        let config = Config::of(before, &groups, &scratch.opened);
+        scratch.opened.clear();
+        Step { config, sources, events: std::mem::take(&mut scratch.events) }
+    }
+
+    fn close_group(
+        &self,
+        source: u32,
+        scratch: &mut Scratch,
+        dead: &[u32],
+        groups: &mut Vec<Vec<StateId>>,
+        sources: &mut Vec<u32>,
+    ) {
+        scratch.opened.retain(|&state| !dead.contains(&self.nfa.states[state as usize].rule));
+        if !scratch.opened.is_empty() {
+            scratch.opened.sort_unstable();
+            groups.push(scratch.opened.clone());
+            sources.push(source);
+        }
+        scratch.opened.clear();
+    }
+
+    /// Follows one state over `byte`, through the look-arounds that hold before it.
+    fn read(&self, state: StateId, before: Before, byte: u8, kind: Byte, source: u32, scratch: &mut Scratch) {
+        let State { rule, phase, .. } = self.nfa.states[state as usize];
+        match &self.nfa.states[state as usize].kind {
+            Kind::Bytes(edges) => {
+                let Some(to) = Nfa::follow(edges, byte) else { return };
+                for item in self.nfa.closure(to) {
+                    match *item {
+                        Item::Match(back) => scratch.events.push(Event { rule, source, back: back.into() }),
+                        Item::State(next) if !self.liveness.is_alive(next, kind.as_before()) => {}
+                        Item::State(next) if phase == Phase::Before => scratch.unopened.push(next),
+                        Item::State(next) => self.enter(next, scratch),
+                    }
+                }
+            }
+            Kind::Look(look, to) => {
+                if !before.allows(*look, kind) || scratch.looks.contains(&state) {
+                    return;
+                }
+                // Look-arounds can stand in a loop; each is passed once for a byte and group.
+                scratch.looks.push(state);
+                for item in self.nfa.closure(*to) {
+                    match *item {
+                        Item::Match(back) => scratch.events.push(Event { rule, source, back: u32::from(back) + 1 }),
+                        Item::State(next) => self.read(next, before, byte, kind, source, scratch),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes `state` into the current group, unless an older group has it already.
+    fn enter(&self, state: StateId, scratch: &mut Scratch) {
+        let rule = self.nfa.states[state as usize].rule;
+        let seen = &mut scratch.seen[state as usize];
+        let known = match self.rules[rule as usize].starts {
+            Starts::Earliest => *seen >= scratch.step_mark,
+            Starts::Every => *seen == scratch.mark,
+        };
+        if !known {
+            *seen = scratch.mark;
+            scratch.opened.push(state);
+        }
+    }
+
+    fn births(&self, before: Before, byte: u8, scratch: &mut Scratch) -> &Births {
+        self.births[before as usize * 256 + usize::from(byte)].get_or_init(|| {
+            scratch.begin();
+            scratch.begin_group();
+            for &start in &self.nfa.starts {
+                for item in self.nfa.closure(start) {
+                    // A rule cannot match the empty text, so its start is no match.
+                    if let Item::State(state) = *item {
+                        self.read(state, before, byte, Byte::of(byte), BIRTH, scratch);
+                    }
+                }
+            }
+            Births {
+                opened: std::mem::take(&mut scratch.opened),
+                unopened: std::mem::take(&mut scratch.unopened),
+                events: std::mem::take(&mut scratch.events),
+            }
+        })
+    }
+
+    /// The matches that the end of the text confirms.
+    pub(super) fn end(&self, config: &Config, scratch: &mut Scratch) -> Vec<Event> {
+        scratch.begin();
+        for (source, group) in config.groups().enumerate() {
+            scratch.begin_group();
+            for &state in group {
+                self.look_at_end(state, config.before(), source as u32, scratch);
+            }
+        }
+        std::mem::take(&mut scratch.events)
+    }
+
+    fn look_at_end(&self, state: StateId, before: Before, source: u32, scratch: &mut Scratch) {
+        let State { rule, .. } = self.nfa.states[state as usize];
+        let Kind::Look(look, to) = &self.nfa.states[state as usize].kind else { return };
+        if !before.allows(*look, Byte::End) || scratch.looks.contains(&state) {
+            return;
+        }
+        scratch.looks.push(state);
+        for item in self.nfa.closure(*to) {
+            match *item {
+                Item::Match(back) => scratch.events.push(Event { rule, source, back: back.into() }),
+                Item::State(next) => self.look_at_end(next, before, source, scratch),
+            }
+        }
+    }
+
+    /// The same configuration after every thread of `rule` that has begun has died.
+    pub(super) fn kill(&self, config: &Config, rule: u32) -> Step {
+        let mut groups = Vec::new();
+        let mut sources = Vec::new();
+        for (source, group) in config.groups().enumerate() {
+            let rest: Vec<_> =
+                group.iter().copied().filter(|&state| self.nfa.states[state as usize].rule != rule).collect();
+            if !rest.is_empty() {
+                groups.push(rest);
+                sources.push(source as u32);
+            }
+        }
+        let config = Config::of(config.before(), &groups, config.unopened());
+        Step { config, sources, events: Vec::new() }
+    }
+}
+
+impl Scratch {
+    fn begin(&mut self) {
+        self.mark += 1;
+        self.step_mark = self.mark;
+        self.looks.clear();
+    }
+
+    fn begin_group(&mut self) {
+        self.mark += 1;
+        self.looks.clear();
+    }
+}
