@@ -55,7 +55,7 @@ where
         let (mut head, body) = ready!(this.inner.poll(cx))?.into_parts();
         let (treatment, policy, body) = match this.plan.take() {
             Some(plan) => {
-                let policy = HeaderValue::from_str(plan.policy.name()).ok();
+                let policy = plan.policy.name().and_then(|name| HeaderValue::from_str(name).ok());
                 let (treatment, body) = plan.carry_out(&mut head, body);
                 (treatment, policy, body)
             }
