@@ -17,6 +17,10 @@ struct Finding {
 }
 
 impl Findings {
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     pub(super) fn add(&mut self, rule: u32, span: Range<u64>, reason: Reason) {
         let mut finding = Finding { rule, span, reason };
         let mut at = self.pending.len();

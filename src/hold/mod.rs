@@ -162,39 +162,66 @@ impl Channel {
     }
 }
 
-/// Drops the window's front, now and then only: a long hold must not be moved at every push.
+/// Drops the window's front, now and then only: what is held must not be moved at every push.
 fn forget(window: &mut Vec<u8>, window_start: &mut u64, needed_from: u64) {
     let unneeded = (needed_from.saturating_sub(*window_start) as usize).min(window.len());
-    if unneeded * 2 >= window.len() {
+    if unneeded == window.len() {
+        window.clear();
+    } else if unneeded >= SLACK.max(window.len() / 2) {
         window.drain(..unneeded);
-        *window_start += unneeded as u64;
+    } else {
+        return;
     }
+    *window_start += unneeded as u64;
 }
+
+/// Bytes that a window may keep although nobody needs them.
+const SLACK: usize = 256;
 
 impl Account {
     fn begin(&mut self) -> u64 {
-        self.out.cuts.clear();
-        self.out.replacements.clear();
-        self.verdicts.clear();
+        // Mostly there is nothing to clear, and a length just stored would stall the load that hands the list out.
+        if !self.out.cuts.is_empty() {
+            self.out.cuts.clear();
+            self.out.replacements.clear();
+        }
+        if !self.verdicts.is_empty() {
+            self.verdicts.clear();
+        }
         self.decided
     }
 
     fn released<'a>(&'a self, text: Text<'a>, from: u64) -> Released<'a> {
-        Released {
-            text,
-            from,
-            until: self.decided,
-            cuts: &self.out.cuts,
-            replacements: &self.out.replacements,
-            verdicts: &self.verdicts,
-        }
+        Released { text, from, account: self }
     }
 
     /// Walks the last `fresh` bytes of `text` and decides what can be decided.
     fn scan(&mut self, policy: &Policy, scope: &Scope, cursor: &mut Cursor, text: Text<'_>, fresh: usize, more: More) {
         let mut unread = &text.bytes[text.bytes.len() - fresh..];
-        self.segments.rejoin(text, cursor.position());
-        let mut stop = None;
+        if more == More::MayCome && self.segments.is_empty() && self.findings.is_empty() {
+            let read = cursor.run(&scope.scanner, unread, &mut self.hits);
+            if self.hits.is_empty() && !cursor.is_in_block() {
+                self.decided = text.char_start(cursor.frontier(&scope.scanner)).max(self.decided);
+                return;
+            }
+            unread = &unread[read..];
+        }
+        self.decide(policy, scope, cursor, text, unread, more);
+    }
+
+    /// The rest of [`scan`](Account::scan) once anything matched.
+    #[cold]
+    fn decide(
+        &mut self,
+        policy: &Policy,
+        scope: &Scope,
+        cursor: &mut Cursor,
+        text: Text<'_>,
+        mut unread: &[u8],
+        more: More,
+    ) {
+        self.segments.rejoin(text);
+        let mut stop = if self.hits.is_empty() { None } else { self.judge(policy, scope, text) };
         while !unread.is_empty() && stop.is_none() {
             let read = cursor.run(&scope.scanner, unread, &mut self.hits);
             unread = &unread[read..];
@@ -273,11 +300,10 @@ impl Account {
 
     /// The text from this offset on may still be asked for.
     fn needed_from(&self, policy: &Policy, scope: &Scope, cursor: &Cursor) -> u64 {
-        let now = cursor.position();
         let held = self.decided.min(cursor.needed_from(&scope.scanner));
-        let replaced = self.segments.text_needed_from(policy).unwrap_or(now);
-        // What is older is covered, and too long for its replacement to depend on it: see `Segments::release`.
-        let oldest = now.saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);
+        let replaced = self.segments.text_needed_from(policy).unwrap_or(u64::MAX);
+        // What is older is covered, and too long for its replacement to depend on it: see `Segment::replace`.
+        let oldest = cursor.position().saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);
         held.min(replaced).max(oldest)
     }
 }

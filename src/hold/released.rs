@@ -1,6 +1,6 @@
 //! What leaves.
 
-use super::Text;
+use super::{Account, Text};
 use crate::policy::Verdict;
 use std::ops::Range;
 
@@ -10,10 +10,7 @@ use std::ops::Range;
 pub struct Released<'a> {
     pub(super) text: Text<'a>,
     pub(super) from: u64,
-    pub(super) until: u64,
-    pub(super) cuts: &'a [Cut],
-    pub(super) replacements: &'a str,
-    pub(super) verdicts: &'a [Verdict],
+    pub(super) account: &'a Account,
 }
 
 /// What one call decided about covered text.
@@ -52,7 +49,9 @@ pub enum Part<'a> {
 impl<'a> Released<'a> {
     /// The decided runs, in order.
     pub fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
-        let Released { text, from, until, cuts, replacements, .. } = *self;
+        let Released { text, from, account } = *self;
+        let until = account.decided;
+        let Handout { cuts, replacements } = &account.out;
         let mut at = from;
         let mut cuts = cuts.iter().peekable();
         std::iter::from_fn(move || {
@@ -70,7 +69,7 @@ impl<'a> Released<'a> {
 
     /// Bytes of the channel's text that were decided.
     pub fn len(&self) -> u64 {
-        self.until - self.from
+        self.account.decided - self.from
     }
 
     /// Whether nothing was decided.
@@ -80,16 +79,20 @@ impl<'a> Released<'a> {
 
     /// Whether every decided byte leaves as it came.
     pub fn is_untouched(&self) -> bool {
-        self.cuts.is_empty()
+        self.account.out.cuts.is_empty()
     }
 
     /// Verdicts that became final with this call.
     pub fn verdicts(&self) -> &'a [Verdict] {
-        self.verdicts
+        &self.account.verdicts
     }
 
     /// Appends what leaves to `out`.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        if self.is_untouched() {
+            out.extend_from_slice(self.text.between(self.from, self.account.decided).unwrap_or_default());
+            return;
+        }
         for part in self.parts() {
             match part {
                 Part::Keep(bytes) => out.extend_from_slice(bytes),

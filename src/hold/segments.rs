@@ -59,10 +59,14 @@ impl Segments {
         self.pending.push(segment);
     }
 
-    /// A segment that ended in the middle of a character takes the rest of it from the text that follows.
-    pub(super) fn rejoin(&mut self, text: Text<'_>, now: u64) {
-        if let Some(last) = self.pending.last_mut().filter(|last| last.span.end == now) {
-            last.span.end = text.char_end(now);
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// A segment that ended in the middle of a character takes the rest of it from the text that followed.
+    pub(super) fn rejoin(&mut self, text: Text<'_>) {
+        if let Some(last) = self.pending.last_mut() {
+            last.span.end = text.char_end(last.span.end);
         }
     }
 
@@ -104,6 +108,9 @@ impl Segments {
 
     /// Where the text begins that a replacement still depends on.
     pub(super) fn text_needed_from(&self, policy: &Policy) -> Option<u64> {
+        if self.pending.is_empty() {
+            return None;
+        }
         let depends = |segment: &&Segment| policy.rule(segment.rule).replacement.needs_text();
         self.pending.iter().find(depends).map(|segment| segment.span.start)
     }

@@ -3,7 +3,7 @@
 use super::replace::Replacement;
 use super::{ChannelKind, Compiled, CompiledRule, HoldBound, Policy, Scope};
 use crate::error::{BuildError, Fault};
-use crate::rule::{Action, Lowered, Matcher, Mode, Rule, Shape, Unclosed, lower};
+use crate::rule::{Action, HashKey, Lowered, Matcher, Mode, Rule, Shape, Unclosed, lower};
 use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct PolicyBuilder {
     rules: Vec<Rule>,
     max_hold: usize,
     max_states: usize,
-    hash_key: Option<Vec<u8>>,
+    hash_key: Option<HashKey>,
     empty: Empty,
 }
 
@@ -82,7 +82,7 @@ impl PolicyBuilder {
 
     /// The key of `{hash8}`. Keep it secret: with it a hash can be tried against guesses.
     pub fn hash_key(mut self, key: impl Into<Vec<u8>>) -> PolicyBuilder {
-        self.hash_key = Some(key.into());
+        self.hash_key = Some(HashKey::new(key));
         self
     }
 
@@ -142,7 +142,7 @@ impl PolicyBuilder {
         if rule.max_len == Some(0) {
             faults.push(rule.fault("`max_len` is 0").remedy("give the longest match in bytes"));
         }
-        let replacement = Replacement::of(&rule.id, &rule.action, self.hash_key.as_deref())
+        let replacement = Replacement::of(&rule.id, &rule.action, self.hash_key.as_ref())
             .map_err(|fault| faults.push(fault.rule(&rule.id)))
             .ok();
         let lowered = lower(rule).map_err(|found| faults.extend(found)).ok();

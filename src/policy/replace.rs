@@ -1,54 +1,56 @@
 //! What takes a segment's place.
 
 use crate::error::Fault;
-use crate::rule::{Action, Mask};
+use crate::rule::{Action, HashKey, Mask, Needs, ParsedTemplate};
 
 /// A rule's action, ready to be applied to a segment.
 #[derive(Clone, Debug)]
 pub(crate) enum Replacement {
     /// A text that does not depend on what was covered.
     Fixed(Box<str>),
-    Mask {
-        mask: Mask,
-        fallback: Box<str>,
-    },
+    /// A text that does.
+    Template { template: ParsedTemplate, rule: Box<str>, key: Option<HashKey> },
+    /// The covered text behind a mask, or the fallback where it was too long to be kept.
+    Mask { mask: Mask, fallback: Box<str> },
 }
 
 impl Replacement {
-    pub(super) fn of(id: &str, action: &Action, _hash_key: Option<&[u8]>) -> Result<Replacement, Fault> {
-        Ok(match action {
-            Action::Flag | Action::Drop | Action::Terminate => Replacement::Fixed("".into()),
-            Action::Mask(mask) => Replacement::Mask { mask: *mask, fallback: format!("[{id}]").into() },
-            Action::Redact(template) => Replacement::Fixed(template.source().replace("{rule}", id).into()),
-        })
+    pub(super) fn of(id: &str, action: &Action, key: Option<&HashKey>) -> Result<Replacement, Fault> {
+        match action {
+            Action::Flag | Action::Drop | Action::Terminate => Ok(Replacement::Fixed("".into())),
+            Action::Mask(mask) => Ok(Replacement::Mask { mask: *mask, fallback: format!("[{id}]").into() }),
+            Action::Redact(template) => {
+                let parsed = template.parse()?;
+                match (parsed.needs(), key) {
+                    (Needs::TextAndKey, None) => {
+                        Err(Fault::new(format!("the replacement `{}` needs a key for its hash", template.source()))
+                            .remedy("set one with `PolicyBuilder::hash_key`, or `hash_key_env` in the policy file"))
+                    }
+                    (Needs::Nothing, _) => {
+                        let mut text = String::new();
+                        parsed.render(id, None, None, &mut text);
+                        Ok(Replacement::Fixed(text.into()))
+                    }
+                    _ => Ok(Replacement::Template { template: parsed, rule: id.into(), key: key.cloned() }),
+                }
+            }
+        }
     }
 
     /// Whether the covered text is asked for.
     pub(crate) fn needs_text(&self) -> bool {
-        matches!(self, Replacement::Mask { .. })
+        !matches!(self, Replacement::Fixed(_))
     }
 
     /// Appends what takes the place of `covered`; `None` where it was too long to be kept.
+    ///
+    /// A mask shows nothing of a segment that is `mixed`, for what one rule would show another one hides.
     pub(crate) fn write(&self, covered: Option<&[u8]>, mixed: bool, out: &mut String) {
-        match self {
-            Replacement::Fixed(text) => out.push_str(text),
-            Replacement::Mask { mask, fallback } => match covered {
-                None => out.push_str(fallback),
-                Some(text) => {
-                    let text = String::from_utf8_lossy(text);
-                    let n = text.chars().count();
-                    let (first, last) = if mixed || mask.keep_first + mask.keep_last >= n {
-                        (0, 0)
-                    } else {
-                        (mask.keep_first, mask.keep_last)
-                    };
-                    out.extend(text.chars().enumerate().map(
-                        |(i, c)| {
-                            if i < first || i >= n - last { c } else { mask.char }
-                        },
-                    ));
-                }
-            },
+        match (self, covered) {
+            (Replacement::Fixed(text), _) | (Replacement::Mask { fallback: text, .. }, None) => out.push_str(text),
+            (Replacement::Template { template, rule, key }, _) => template.render(rule, covered, key.as_ref(), out),
+            (Replacement::Mask { mask, .. }, Some(text)) if mixed => Mask::new(mask.char).render(text, out),
+            (Replacement::Mask { mask, .. }, Some(text)) => mask.render(text, out),
         }
     }
 }

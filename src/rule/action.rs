@@ -1,5 +1,7 @@
 //! What happens to a match.
 
+use super::template::Template;
+
 /// What happens to a match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -66,30 +68,52 @@ impl Mask {
     }
 }
 
-/// The text that takes a match's place.
-///
-/// `{rule}` becomes the rule's id, `{category}` the part of it before the first dot, `{len}` the length of
-/// what was replaced in characters, `{hash8}` the first eight hex digits of its keyed hash (HMAC-SHA256),
-/// `{{` and `}}` a brace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
-    source: String,
-}
-
-impl Template {
-    /// A template of this source; it is parsed when the policy is built.
-    pub fn new(source: impl Into<String>) -> Template {
-        Template { source: source.into() }
-    }
-
-    /// The template as it was written.
-    pub fn source(&self) -> &str {
-        &self.source
+impl Mask {
+    /// Appends what `text` looks like behind the mask.
+    ///
+    /// Characters are code points; a byte that is part of none counts as one. A text too short to hide a single
+    /// character between what is shown at its ends is hidden whole.
+    pub(crate) fn render(&self, text: &[u8], out: &mut String) {
+        let characters: Vec<char> = text
+            .utf8_chunks()
+            .flat_map(|chunk| chunk.valid().chars().chain(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER)))
+            .collect();
+        let len = characters.len();
+        let shown = self.keep_first.saturating_add(self.keep_last);
+        let hidden = if shown < len { self.keep_first..len - self.keep_last } else { 0..len };
+        out.extend(characters.iter().enumerate().map(|(at, &c)| if hidden.contains(&at) { self.char } else { c }));
     }
 }
 
-impl Default for Template {
-    fn default() -> Template {
-        Template::new("[{rule}]")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(mask: Mask, text: &[u8]) -> String {
+        let mut out = String::new();
+        mask.render(text, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_mask_shows_the_ends() {
+        assert_eq!(masked(Mask::new('*').keep_last(4), b"4111111111111111"), "************1111");
+        assert_eq!(masked(Mask::new('*').keep_first(1), "döner".as_bytes()), "d****");
+        assert_eq!(masked(Mask::new('\u{2022}').keep_first(1).keep_last(1), b"abc"), "a\u{2022}c");
+        assert_eq!(masked(Mask::new('*'), b"abc"), "***");
+    }
+
+    #[test]
+    fn a_mask_hides_at_least_one_character() {
+        assert_eq!(masked(Mask::new('*').keep_first(2).keep_last(2), b"abcd"), "****");
+        assert_eq!(masked(Mask::new('*').keep_first(9), b"abcd"), "****");
+        assert_eq!(masked(Mask::new('*').keep_first(usize::MAX).keep_last(1), b"abcd"), "****");
+        assert_eq!(masked(Mask::new('*').keep_first(2).keep_last(1), b"abcd"), "ab*d");
+        assert_eq!(masked(Mask::new('*').keep_last(1), b""), "");
+    }
+
+    #[test]
+    fn a_broken_byte_is_one_character() {
+        assert_eq!(masked(Mask::new('*').keep_last(1), b"a\xff\xffz"), "***z");
     }
 }

@@ -1,14 +1,21 @@
 //! What people write: a rule's id, pattern, action and validators, and the files that hold them.
 
 mod action;
+mod chars;
+mod fold;
 mod lower;
+mod near;
 mod pattern;
+mod template;
 mod validate;
+mod words;
 
-pub use action::{Action, Mask, Template};
+pub use action::{Action, Mask};
 pub(crate) use lower::{Lowered, Shape, lower};
 pub use pattern::{Block, Case, Mode, Pattern, Unclosed};
-pub use validate::Validator;
+pub use template::Template;
+pub(crate) use template::{HashKey, Needs, ParsedTemplate};
+pub use validate::{Allow, Validator};
 
 use crate::error::Fault;
 

@@ -75,18 +75,20 @@ impl Cursor {
     }
 
     /// Every byte before this offset is decided as far as matching goes: no thread that holds began before it.
+    #[inline]
     pub(crate) fn frontier(&self, scanner: &Scanner) -> u64 {
         match &self.place {
             Place::Row(_) => self.offset_of(self.outline.hold()),
-            Place::Loose(loose) => self.loose_offset(loose, |state| scanner.holds(state)),
+            Place::Loose(loose) => self.loose_offset(loose, &|state| scanner.holds(state)),
         }
     }
 
     /// The text from this offset on may be asked for by a match.
+    #[inline]
     pub(crate) fn needed_from(&self, scanner: &Scanner) -> u64 {
         match &self.place {
             Place::Row(_) => self.offset_of(self.outline.keep()),
-            Place::Loose(loose) => self.loose_offset(loose, |state| scanner.needs_text(state)),
+            Place::Loose(loose) => self.loose_offset(loose, &|state| scanner.needs_text(state)),
         }
     }
 
@@ -106,7 +108,8 @@ impl Cursor {
         if group == 0 { self.position() } else { self.origin + u64::from(self.start_of(group)) }
     }
 
-    fn loose_offset(&self, loose: &Loose, wanted: impl Fn(u32) -> bool) -> u64 {
+    #[cold]
+    fn loose_offset(&self, loose: &Loose, wanted: &dyn Fn(u32) -> bool) -> u64 {
         let group = loose.config.groups().position(|group| group.iter().any(|&state| wanted(state)));
         self.origin + u64::from(group.map_or(self.position, |group| loose.starts[group]))
     }
@@ -117,9 +120,25 @@ impl Cursor {
     }
 
     /// Reads `bytes` up to the first byte that brings hits, or to their end; gives back how many were read.
+    #[inline]
     pub(crate) fn run(&mut self, scanner: &Scanner, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
-        self.rebase();
         let mut read = 0;
+        let is_near_limit = u64::from(self.lag()) + bytes.len() as u64 >= u64::from(scanner.shortest_limit)
+            || self.position >= 2 * MAX_LIMIT;
+        if let Place::Row(mut row) = self.place
+            && !is_near_limit
+        {
+            read = self.run_fast(&scanner.table, &mut row, bytes);
+            self.settle(scanner, row);
+        }
+        if read < bytes.len() { self.run_on(scanner, bytes, read, hits) } else { read }
+    }
+
+    /// Reads on where the fast entries end or a limit is near.
+    fn run_on(&mut self, scanner: &Scanner, bytes: &[u8], mut read: usize, hits: &mut Vec<Hit>) -> usize {
+        if self.position >= 2 * MAX_LIMIT {
+            self.rebase();
+        }
         while read < bytes.len() && hits.is_empty() {
             let rest = &bytes[read..];
             let room = self.room(scanner).min(rest.len());
@@ -127,30 +146,48 @@ impl Cursor {
                 Place::Row(row) => self.run_table(scanner, row, &rest[..room], hits),
                 Place::Loose(_) => self.run_loose(scanner, &rest[..room], hits),
             };
-            self.check_limits(scanner, hits);
+            if self.lag() >= scanner.shortest_limit {
+                self.check_limits(scanner, hits);
+            }
         }
         read
     }
 
     fn run_table(&mut self, scanner: &Scanner, mut row: u32, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
-        let table = &scanner.table;
-        for (at, &byte) in bytes.iter().enumerate() {
-            let entry = table.entry(row, byte);
-            if entry.is_fast() {
-                row = self.take(entry);
-                continue;
-            }
-            match self.run_slow(scanner, row, byte, entry, hits) {
-                Some(next) if hits.is_empty() => row = next,
-                Some(next) => {
-                    self.settle(scanner, next);
-                    return at + 1;
-                }
-                None => return at + 1,
+        let mut read = 0;
+        while read < bytes.len() && hits.is_empty() {
+            read += self.run_fast(&scanner.table, &mut row, &bytes[read..]);
+            let Some(&byte) = bytes.get(read) else { break };
+            read += 1;
+            match self.run_slow(scanner, row, byte, hits) {
+                Some(next) => row = next,
+                None => return read,
             }
         }
         self.settle(scanner, row);
-        bytes.len()
+        read
+    }
+
+    /// Reads bytes up to the first that needs more than a move of the ring.
+    #[inline]
+    fn run_fast(&mut self, table: &Table, row: &mut u32, bytes: &[u8]) -> usize {
+        // The loop keeps its state in registers; stored through `self` it is slower.
+        let (mut at, mut base, mut position) = (*row, self.base, self.position);
+        let table = table.reader();
+        let mut read = 0;
+        for &byte in bytes {
+            let entry = table.entry(at, byte);
+            if !entry.is_fast() {
+                break;
+            }
+            base = base.wrapping_add(entry.drop());
+            self.ring[base.wrapping_add(entry.birth()) as usize % RING] = position;
+            position += 1;
+            at = entry.row();
+            read += 1;
+        }
+        (*row, self.base, self.position) = (at, base, position);
+        read
     }
 
     fn take(&mut self, entry: Entry) -> u32 {
@@ -160,14 +197,16 @@ impl Cursor {
         entry.row()
     }
 
+    #[inline]
     fn settle(&mut self, scanner: &Scanner, row: u32) {
         self.place = Place::Row(row);
-        self.outline =
-            scanner.table.outline(row).unwrap_or_else(|| Outline::of(&scanner.table.config(row), &scanner.simulator));
+        self.outline = scanner.table.outline(row, &scanner.simulator);
     }
 
     /// A byte that is no fast entry; gives back the next row, or `None` after leaving the table.
-    fn run_slow(&mut self, scanner: &Scanner, row: u32, byte: u8, entry: Entry, hits: &mut Vec<Hit>) -> Option<u32> {
+    #[inline(never)]
+    fn run_slow(&mut self, scanner: &Scanner, row: u32, byte: u8, hits: &mut Vec<Hit>) -> Option<u32> {
+        let entry = scanner.table.entry(row, byte);
         if let Some(operation) = scanner.table.operation(entry) {
             return Some(self.operate(operation.row, &operation.sources, &operation.events, hits));
         }
@@ -219,6 +258,7 @@ impl Cursor {
         }
     }
 
+    #[cold]
     fn run_loose(&mut self, scanner: &Scanner, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
         let mut scratch = scanner.take_scratch();
         let mut read = 0;
@@ -264,9 +304,11 @@ impl Cursor {
     /// Bytes that can be read before a limit could be reached; at least 1.
     fn room(&self, scanner: &Scanner) -> usize {
         let lag = self.lag();
-        if lag < scanner.shortest_limit {
-            return (scanner.shortest_limit - lag) as usize;
-        }
+        if lag < scanner.shortest_limit { (scanner.shortest_limit - lag) as usize } else { self.room_left(scanner) }
+    }
+
+    #[cold]
+    fn room_left(&self, scanner: &Scanner) -> usize {
         let (config, starts) = self.live(scanner);
         let mut room = scanner.shortest_limit;
         for (group, &start) in config.groups().zip(&starts) {
@@ -283,6 +325,7 @@ impl Cursor {
         room as usize
     }
 
+    #[inline]
     fn lag(&self) -> u32 {
         match &self.place {
             Place::Row(_) if self.outline.groups() == 0 => 0,
@@ -304,10 +347,8 @@ impl Cursor {
     }
 
     /// Reports candidates that have outgrown their limit, and closes blocks at their longest.
+    #[cold]
     fn check_limits(&mut self, scanner: &Scanner, hits: &mut Vec<Hit>) {
-        if self.lag() < scanner.shortest_limit {
-            return;
-        }
         let (config, starts) = self.live(scanner);
         let mut at_end = Vec::new();
         let mut overflown = Vec::new();
@@ -340,6 +381,11 @@ impl Cursor {
 
     fn span(&self, kind: HitKind, rule: u32, start: u32) -> Hit {
         Hit { kind, rule, start: self.origin + u64::from(start), end: self.position() }
+    }
+
+    /// Whether a block is open.
+    pub(crate) fn is_in_block(&self) -> bool {
+        self.outline.swallows()
     }
 
     /// Reports how far open blocks reach.
@@ -377,10 +423,8 @@ impl Cursor {
     }
 
     /// Keeps positions small: a channel may be longer than 32 bits count.
+    #[cold]
     fn rebase(&mut self) {
-        if self.position < 2 * MAX_LIMIT {
-            return;
-        }
         let shift = self.position - MAX_LIMIT;
         // Only threads that hold nothing can be older than the longest limit; their starts may become younger.
         let starts = match &mut self.place {

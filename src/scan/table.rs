@@ -107,6 +107,19 @@ impl Outline {
     }
 }
 
+/// The part of a table that a loop over bytes keeps in registers.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    entries: &'a [AtomicU32],
+    classes: &'a [u8; 256],
+}
+
+impl Reader<'_> {
+    pub(super) fn entry(self, row: u32, byte: u8) -> Entry {
+        Entry(self.entries[row as usize + usize::from(self.classes[usize::from(byte)])].load(Ordering::Relaxed))
+    }
+}
+
 /// The table, its rows' configurations, and the lock under which it grows.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -155,12 +168,20 @@ impl Table {
     pub(super) const START: u32 = 0;
 
     pub(super) fn entry(&self, row: u32, byte: u8) -> Entry {
-        Entry(self.entries[row as usize + usize::from(self.classes.of[usize::from(byte)])].load(Ordering::Relaxed))
+        self.reader().entry(row, byte)
     }
 
-    pub(super) fn outline(&self, row: u32) -> Option<Outline> {
-        let outline = self.entries[row as usize + self.stride - 1].load(Ordering::Relaxed);
-        (outline != 0).then_some(Outline(outline))
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { entries: &self.entries, classes: &self.classes.of }
+    }
+
+    #[inline]
+    pub(super) fn outline(&self, row: u32, simulator: &Simulator) -> Outline {
+        match self.entries[row as usize + self.stride - 1].load(Ordering::Relaxed) {
+            // Published by another thread, and not seen by this one yet.
+            0 => Outline::of(&self.config(row), simulator),
+            outline => Outline(outline),
+        }
     }
 
     /// The operation of a slow entry; `None` where the step is not known yet, or not to this thread.

@@ -1,0 +1,174 @@
+//! Checks that a pattern cannot make: checksums, ranges, entropy, allow-lists.
+//!
+//! Each check is a pure function of a candidate's bytes in a file of its own subject; [`Validator`] gives it
+//! its name. A check never has to guess where the match begins or ends, for the engine asks about every start
+//! and every end that the pattern allows.
+
+mod address;
+mod allow;
+mod number;
+mod token;
+
+pub use allow::Allow;
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A check on the text of one candidate match.
+///
+/// Every start and every end that the pattern allows is tried, so a validator never has to guess.
+///
+/// ```
+/// use holdback::rule::Validator;
+///
+/// assert!(Validator::luhn().accepts(b"4111 1111 1111 1111"));
+/// assert!(!Validator::luhn().accepts(b"4111 1111 1111 1112"));
+/// ```
+#[derive(Clone)]
+pub struct Validator {
+    name: String,
+    accepts: Arc<dyn Fn(&[u8]) -> bool + Send + Sync>,
+}
+
+impl Validator {
+    /// A validator of your own. It must give the same answer for the same bytes each time.
+    pub fn new(name: impl Into<String>, accepts: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Validator {
+        Validator { name: name.into(), accepts: Arc::new(accepts) }
+    }
+
+    /// `luhn`: the check digit of ISO/IEC 7812-1, spaces and hyphens ignored.
+    pub fn luhn() -> Validator {
+        Validator::new("luhn", number::luhn)
+    }
+
+    /// `card-iin`: an issuer range and a length, 12 to 19 digits, that a card network uses.
+    pub fn card_iin() -> Validator {
+        Validator::new("card-iin", number::card_iin)
+    }
+
+    /// `iban`: the country's length and the check digits of ISO 13616.
+    pub fn iban() -> Validator {
+        Validator::new("iban", number::iban)
+    }
+
+    /// `us-ssn`: an area, group and serial number that the SSA assigns.
+    pub fn us_ssn() -> Validator {
+        Validator::new("us-ssn", number::us_ssn)
+    }
+
+    /// `phone-e164`: an assigned country code and a length that ITU-T E.164 allows.
+    pub fn phone_e164() -> Validator {
+        Validator::new("phone-e164", number::phone_e164)
+    }
+
+    /// `ip-public`: an IPv4 or IPv6 address that the public Internet routes.
+    pub fn ip_public() -> Validator {
+        Validator::new("ip-public", address::ip_public)
+    }
+
+    /// `ipv4-public`: an IPv4 address that the public Internet routes.
+    pub fn ipv4_public() -> Validator {
+        Validator::new("ipv4-public", address::ipv4_public)
+    }
+
+    /// `ipv6-public`: an IPv6 address that the public Internet routes.
+    pub fn ipv6_public() -> Validator {
+        Validator::new("ipv6-public", address::ipv6_public)
+    }
+
+    /// `entropy`: at least `min` bits of Shannon entropy per byte, 0 to 8.
+    pub fn entropy(min: f64) -> Validator {
+        Validator::new("entropy", move |candidate| token::entropy(candidate) >= min)
+    }
+
+    /// `not-placeholder`: not what people write where a secret belongs, such as `changeme` or `${TOKEN}`.
+    pub fn not_placeholder() -> Validator {
+        Validator::new("not-placeholder", |candidate| !token::is_placeholder(candidate))
+    }
+
+    /// `jwt-structure`: three base64url parts of which the first is a JSON header with an `alg` (RFC 7519).
+    pub fn jwt_structure() -> Validator {
+        Validator::new("jwt-structure", token::jwt_structure)
+    }
+
+    /// `url-host-not-in`: a URL whose host is none of `hosts`; `*.example.com` stands for every name below
+    /// `example.com`. A URL whose host cannot be told is accepted, for the match is then not known to be harmless.
+    pub fn url_host_not_in(hosts: impl IntoIterator<Item = String>) -> Validator {
+        let hosts: Vec<String> = hosts.into_iter().collect();
+        Validator::new("url-host-not-in", move |candidate| !address::url_host_in(candidate, &hosts))
+    }
+
+    /// `allow`: not a text that `allow` lists.
+    pub fn not_allowed(allow: Allow) -> Validator {
+        Validator::new("allow", move |candidate| !allow.allows(candidate))
+    }
+
+    /// The validator of this name in rule files, for those that take no settings.
+    pub fn named(name: &str) -> Option<Validator> {
+        let (_, make) = PLAIN.iter().find(|(plain, _)| *plain == name)?;
+        Some(make())
+    }
+
+    /// The names that [`Validator::named`] knows.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PLAIN.iter().map(|(name, _)| *name)
+    }
+
+    /// The validator's name in rule files.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether `candidate` may count as a match.
+    pub fn accepts(&self, candidate: &[u8]) -> bool {
+        (self.accepts)(candidate)
+    }
+}
+
+type Make = fn() -> Validator;
+
+const PLAIN: [(&str, Make); 10] = [
+    ("card-iin", Validator::card_iin),
+    ("iban", Validator::iban),
+    ("ip-public", Validator::ip_public),
+    ("ipv4-public", Validator::ipv4_public),
+    ("ipv6-public", Validator::ipv6_public),
+    ("jwt-structure", Validator::jwt_structure),
+    ("luhn", Validator::luhn),
+    ("not-placeholder", Validator::not_placeholder),
+    ("phone-e164", Validator::phone_e164),
+    ("us-ssn", Validator::us_ssn),
+];
+
+impl fmt::Debug for Validator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Validator").field(&self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_validator_is_found_under_its_own_name() {
+        for name in Validator::names() {
+            assert_eq!(Validator::named(name).map(|v| v.name().to_owned()).as_deref(), Some(name));
+        }
+        assert!(Validator::named("no-such-check").is_none());
+    }
+
+    #[test]
+    fn no_validator_panics_on_odd_bytes() {
+        let odd: [&[u8]; 6] = [b"", b"\xff", b"...", b"://", b"+", "\u{665}\u{665}".as_bytes()];
+        for validator in Validator::names().filter_map(Validator::named) {
+            for candidate in odd {
+                assert!(
+                    !validator.accepts(candidate) || validator.name() == "not-placeholder",
+                    "{} accepts {candidate:?}",
+                    validator.name()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Secrets: how random a text is, what only stands for a secret, and what a token says of itself.
+
+/// Shannon entropy of the bytes, in bits per byte: 0 for one byte repeated, 8 for all 256 alike.
+/// C. E. Shannon, A Mathematical Theory of Communication, 1948, section 6.
+pub(super) fn entropy(candidate: &[u8]) -> f64 {
+    let mut counts = [0u32; 256];
+    for &byte in candidate {
+        counts[usize::from(byte)] += 1;
+    }
+    let len = candidate.len() as f64;
+    counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(|&count| f64::from(count) / len)
+        .map(|share| -share * share.log2())
+        .sum()
+}
+
+/// Words that people write in documentation where a secret belongs. Compared without case against the whole
+/// candidate, for a secret may well contain one of them.
+const PLACEHOLDERS: [&str; 24] = [
+    "changeme",
+    "change-me",
+    "change_me",
+    "changeit",
+    "default",
+    "dummy",
+    "example",
+    "fixme",
+    "insert",
+    "none",
+    "null",
+    "password",
+    "passwd",
+    "placeholder",
+    "redacted",
+    "replaceme",
+    "replace_me",
+    "sample",
+    "secret",
+    "test",
+    "todo",
+    "undefined",
+    "xxx",
+    "your",
+];
+
+/// Beginnings of documentation values such as `your-api-key` and `<YOUR_TOKEN>`.
+const PLACEHOLDER_STARTS: [&str; 8] = ["your-", "your_", "my-", "my_", "example-", "example_", "insert-", "insert_"];
+
+/// Whether `candidate` only stands where a secret would: one character repeated, a placeholder word, or a
+/// reference to a variable.
+pub(super) fn is_placeholder(candidate: &[u8]) -> bool {
+    let repeated = candidate.windows(2).all(|pair| pair[0] == pair[1]);
+    let enclosed =
+        |open: &str, close: &str| candidate.starts_with(open.as_bytes()) && candidate.ends_with(close.as_bytes());
+    let starts =
+        |word: &&str| candidate.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()));
+    repeated
+        || enclosed("${", "}")
+        || enclosed("{{", "}}")
+        || enclosed("<", ">")
+        || enclosed("%", "%")
+        || enclosed("$(", ")")
+        || candidate.starts_with(b"process.env")
+        || candidate.starts_with(b"os.environ")
+        || PLACEHOLDERS.iter().any(|word| candidate.eq_ignore_ascii_case(word.as_bytes()))
+        || PLACEHOLDER_STARTS.iter().any(|word| starts(word))
+}
+
+/// RFC 7519, section 3, and RFC 7515, section 3.1: base64url parts joined by dots, of which the first is a
+/// JSON object with an `alg` that is a string.
+pub(super) fn jwt_structure(candidate: &[u8]) -> bool {
+    let mut parts = candidate.split(|&byte| byte == b'.');
+    let header = parts.next().and_then(base64url).and_then(|json| serde_json::from_slice::<Header>(&json).ok());
+    header.is_some() && parts.next().is_some_and(|claims| !claims.is_empty()) && parts.next().is_some()
+}
+
+#[derive(serde::Deserialize)]
+struct Header {
+    #[allow(dead_code, reason = "only its presence and its type count")]
+    alg: String,
+}
+
+/// RFC 4648, section 5, without padding; bits left over at the end are not looked at.
+fn base64url(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut width) = (0u32, 0);
+    for &byte in text {
+        let sextet = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6) | u32::from(sextet);
+        width += 6;
+        if width >= 8 {
+            width -= 8;
+            bytes.push((bits >> width) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entropy_is_in_bits_per_byte() {
+        assert_eq!(entropy(b""), 0.0);
+        assert_eq!(entropy(b"aaaa"), 0.0);
+        assert_eq!(entropy(b"abab"), 1.0);
+        assert_eq!(entropy(b"abcdefgh"), 3.0);
+    }
+
+    #[test]
+    fn a_placeholder_is_no_secret() {
+        for text in ["changeme", "CHANGEME", "${DB_PASSWORD}", "********", "<token>", "your-api-key", "{{ secret }}"] {
+            assert!(is_placeholder(text.as_bytes()), "{text}");
+        }
+        for text in ["t7#kV9!pLq2z", "changeme1234", "xXy", "notyour-key", "<half"] {
+            assert!(!is_placeholder(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_jwt_says_its_algorithm() {
+        // {"alg":"HS256","typ":"JWT"} . {"sub":"nobody"} . made up
+        assert!(jwt_structure(b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJub2JvZHkifQ.bm90LWEtc2lnbmF0dXJl"));
+        // {"typ":"JWT"}
+        assert!(!jwt_structure(b"eyJ0eXAiOiJKV1QifQ.eyJzdWIiOiJub2JvZHkifQ.bm90LWEtc2lnbmF0dXJl"));
+        assert!(!jwt_structure(b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJub2JvZHkifQ"));
+        assert!(!jwt_structure(b"not.a.token"));
+    }
+}
