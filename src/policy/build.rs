@@ -3,7 +3,7 @@
 use super::replace::Replacement;
 use super::{ChannelKind, Compiled, CompiledRule, HoldBound, Policy, Scope};
 use crate::error::{BuildError, Fault};
-use crate::rule::{Action, HashKey, Lowered, Matcher, Mode, Rule, Shape, Unclosed, lower};
+use crate::rule::{Action, HashKey, Matcher, Mode, Rule, Shape, Unclosed, lower};
 use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -112,26 +112,22 @@ impl PolicyBuilder {
         }
         let mut ids = HashSet::new();
         let mut compiled = Vec::new();
-        let mut automata = Vec::new();
         for rule in &self.rules {
             if !ids.insert(rule.id()) {
                 faults.push(rule.fault("the id is taken by an earlier rule").remedy("give each rule an id of its own"));
             }
             match self.compile(rule) {
-                Ok((rule, automaton)) => {
-                    compiled.push(rule);
-                    automata.push(automaton);
-                }
+                Ok(rule) => compiled.push(rule),
                 Err(found) => faults.extend(found),
             }
         }
         if !faults.is_empty() {
             return Err(BuildError::new(faults));
         }
-        self.scopes(compiled, &automata).map_err(BuildError::new)
+        self.scopes(compiled).map_err(BuildError::new)
     }
 
-    fn compile(&self, rule: &Rule) -> Result<(CompiledRule, (Lowered, RuleTraits)), Vec<Fault>> {
+    fn compile(&self, rule: &Rule) -> Result<CompiledRule, Vec<Fault>> {
         let mut faults = Vec::new();
         if rule.id.is_empty() || rule.id.chars().any(|c| !(c.is_ascii_alphanumeric() || "._-".contains(c))) {
             faults.push(
@@ -164,7 +160,9 @@ impl PolicyBuilder {
             lowered = lowered.opening();
         }
         let limit = rule.max_len.map_or(self.max_hold, |len| len.min(self.max_hold)).min(MAX_LIMIT as usize) as u32;
-        let bound = match lowered.longest {
+        // A block holds its opening only: from there on it is swallowed.
+        let longest = if lowered.shape == Shape::Block { lowered.opening().longest } else { lowered.longest };
+        let bound = match longest {
             _ if rule.action == Action::Flag => HoldBound::Zero,
             Some(longest) if longest <= limit as usize => HoldBound::Pattern(longest as u32),
             _ => HoldBound::Limit(limit),
@@ -176,7 +174,7 @@ impl PolicyBuilder {
             overflow: matches!(bound, HoldBound::Limit(_)).then_some(limit),
             block_len: block.map(|block| block.max_len.min(MAX_LIMIT as usize) as u32),
         };
-        let compiled = CompiledRule {
+        Ok(CompiledRule {
             id: Arc::from(rule.id.as_str()),
             action: rule.action.clone(),
             validators: rule.validators.clone(),
@@ -185,12 +183,13 @@ impl PolicyBuilder {
             severity: rule.severity,
             channels: rule.kinds().to_vec(),
             bound,
-        };
-        Ok((compiled, (lowered, traits)))
+            lowered,
+            traits,
+        })
     }
 
     /// One automaton for each set of rules that some kind of channel is watched by.
-    fn scopes(&self, rules: Vec<CompiledRule>, automata: &[(Lowered, RuleTraits)]) -> Result<Policy, Vec<Fault>> {
+    fn scopes(&self, rules: Vec<CompiledRule>) -> Result<Policy, Vec<Fault>> {
         let mut scopes: Vec<Scope> = Vec::new();
         let mut scope_of = [None; ChannelKind::ALL.len()];
         for kind in ChannelKind::ALL {
@@ -203,7 +202,10 @@ impl PolicyBuilder {
             let at = match known {
                 Some(at) => at,
                 None => {
-                    let set: Vec<_> = watching.iter().map(|&at| automata[at as usize].clone()).collect();
+                    let set: Vec<_> = watching
+                        .iter()
+                        .map(|&at| (rules[at as usize].lowered.clone(), rules[at as usize].traits))
+                        .collect();
                     let scanner = Scanner::new(&set, self.max_states).map_err(|(at, reason)| {
                         let rule = &rules[watching[at] as usize];
                         vec![

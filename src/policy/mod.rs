@@ -1,13 +1,15 @@
 //! The compiled policy: immutable, shared by every stream, with its limits and verdicts.
 
 mod build;
+mod lint;
 mod replace;
 
 pub use crate::rule::{ChannelKind, Severity};
 pub use build::PolicyBuilder;
+pub use lint::{Cost, Lint};
 
-use crate::rule::{Action, Validator};
-use crate::scan::Scanner;
+use crate::rule::{Action, Lowered, Validator};
+use crate::scan::{RuleTraits, Scanner};
 use replace::Replacement;
 use std::ops::Range;
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub(crate) struct CompiledRule {
     severity: Severity,
     channels: Vec<ChannelKind>,
     bound: HoldBound,
+    lowered: Lowered,
+    traits: RuleTraits,
 }
 
 /// The rules that watch the same kinds of channel, and their automaton.
@@ -139,6 +143,23 @@ impl<'a> RuleInfo<'a> {
     /// How many bytes it can hold back at worst.
     pub fn hold_bound(&self) -> HoldBound {
         self.rule.bound
+    }
+
+    /// Measures what the rule, alone, does to ordinary text.
+    ///
+    /// ```
+    /// use holdback::policy::Lint;
+    /// use holdback::{Policy, Rule};
+    ///
+    /// let rule = Rule::regex("mail", r"[a-z.]+@[a-z.]+\.[a-z]{2,}").max_len(200);
+    /// let policy = Policy::builder().rule(rule).build()?;
+    /// let cost = policy.rules().next().expect("one rule").cost();
+    /// assert_eq!(cost.lints, [Lint::HoldsEveryWord]);
+    /// assert_eq!(cost.bound.bytes(), 200);
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn cost(&self) -> Cost {
+        lint::cost(&self.rule.lowered, self.rule.traits, self.rule.bound)
     }
 }
 

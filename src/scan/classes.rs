@@ -29,6 +29,13 @@ impl Classes {
         classes
     }
 
+    /// A byte of each class, readable ones first.
+    pub(super) fn representatives(&self) -> Vec<u8> {
+        let mut seen = HashSet::new();
+        let readable = (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~');
+        readable.chain(0..=255).filter(|&byte| seen.insert(self.of[usize::from(byte)])).collect()
+    }
+
     /// Splits classes so that bytes of different `key` are apart.
     fn refine(&mut self, key: impl Fn(u8) -> u32) {
         let mut found = HashMap::new();

@@ -99,6 +99,11 @@ impl Cursor {
         Some(self.origin + u64::from(starts[group]))
     }
 
+    /// How many starts are told apart now.
+    pub(crate) fn live_starts(&self, scanner: &Scanner) -> usize {
+        self.live(scanner).1.len()
+    }
+
     /// Moves on over bytes that no rule watches.
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.origin += bytes as u64;

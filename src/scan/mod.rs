@@ -18,6 +18,7 @@
 mod append;
 mod classes;
 mod cursor;
+mod example;
 mod look;
 mod nfa;
 mod step;

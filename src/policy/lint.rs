@@ -1,0 +1,129 @@
+//! What a rule costs before it is put in front of anyone, with numbers.
+
+use super::HoldBound;
+use crate::rule::Lowered;
+use crate::scan::{Cursor, RuleTraits, Scanner, Starts};
+use std::fmt;
+
+/// What one rule, alone, does to ordinary text.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Cost {
+    /// How many bytes the rule can hold back at worst.
+    pub bound: HoldBound,
+    /// Share of the tokens of a sample of English prose that leave with nothing held back, 0 to 1.
+    pub released_at_once: f64,
+    /// Bytes held back after a token of that sample, on average.
+    pub mean_held_bytes: f64,
+    /// What stands out.
+    pub lints: Vec<Lint>,
+}
+
+/// Something about a rule that its author may not have meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lint {
+    /// Nearly every word may be the beginning of a match, so nearly every token waits for the next.
+    HoldsEveryWord,
+    /// After a match its thread lives on over ordinary text, which stays held until `max_len`.
+    HoldsAfterMatch,
+    /// The validator is asked about this many starts of one candidate.
+    TriesManyStarts {
+        /// Starts that are live at once.
+        starts: usize,
+    },
+    /// No text was found that the rule matches.
+    MatchesNothing,
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lint::HoldsEveryWord => f.write_str(
+                "nearly every word may begin a match, so nearly every token waits for the next \
+                 (help: begin the pattern with something rarer, or accept about one token of delay)",
+            ),
+            Lint::HoldsAfterMatch => f.write_str(
+                "after a match the text that follows stays held up to `max_len` \
+                 (help: use the mode `shortest`, a `block`, or a class that ends)",
+            ),
+            Lint::TriesManyStarts { starts } => write!(
+                f,
+                "the validator is asked about {starts} or more starts of one candidate \
+                 (help: add a boundary with `not_before`)"
+            ),
+            Lint::MatchesNothing => {
+                f.write_str("no text was found that matches (help: check anchors and boundaries against each other)")
+            }
+        }
+    }
+}
+
+/// Below this share of tokens released at once a rule holds nearly every word.
+const FEW_RELEASED: f64 = 0.5;
+/// More live starts than this cost more than the rule is likely worth.
+const MANY_STARTS: usize = 8;
+/// Configurations searched for a match; patterns of a few hundred bytes need fewer.
+const MAX_CONFIGS: usize = 4096;
+/// About a token: language models cut English into pieces of three to five bytes.
+const TOKEN_BYTES: usize = 4;
+
+const PROSE: &str = "\
+The harbour was quiet when the last boat came in. Two men in yellow coats carried the crates up the steps, one by \
+one, and set them down under the lamp. Nobody spoke; the price had been agreed on Tuesday, and it was not a good \
+one. Later, over tea, the older of them worked out the sums on the back of a map: 48 crates, 12 of them short, and a \
+debt that would not wait until spring. \"We could sell the engine,\" he said. The other shook his head. An engine \
+was a year's work; a debt was only a number, and numbers can be talked to. So they talked until the kettle was cold.";
+
+pub(super) fn cost(lowered: &Lowered, traits: RuleTraits, bound: HoldBound) -> Cost {
+    let mut cost = Cost { bound, released_at_once: 1.0, mean_held_bytes: 0.0, lints: Vec::new() };
+    let Ok(scanner) = Scanner::new(&[(lowered.clone(), traits)], MAX_CONFIGS) else { return cost };
+    let held = held_after_tokens(&scanner, &mut Cursor::new(), PROSE.as_bytes());
+    let tokens = held.len() as f64;
+    cost.released_at_once = held.iter().filter(|&&bytes| bytes == 0).count() as f64 / tokens;
+    cost.mean_held_bytes = held.iter().sum::<u64>() as f64 / tokens;
+    if cost.released_at_once < FEW_RELEASED {
+        cost.lints.push(Lint::HoldsEveryWord);
+    }
+    match scanner.shortest_match(MAX_CONFIGS) {
+        Some(text) if holds_after(&scanner, &text) => cost.lints.push(Lint::HoldsAfterMatch),
+        Some(_) => {}
+        None => cost.lints.push(Lint::MatchesNothing),
+    }
+    if traits.starts == Starts::Every {
+        let starts = ["x", "7", "xY7_"].map(|text| live_starts(&scanner, text.repeat(64).as_bytes()));
+        let starts = starts.into_iter().max().unwrap_or_default();
+        if starts > MANY_STARTS {
+            cost.lints.push(Lint::TriesManyStarts { starts });
+        }
+    }
+    cost
+}
+
+fn held_after_tokens(scanner: &Scanner, cursor: &mut Cursor, text: &[u8]) -> Vec<u64> {
+    let mut hits = Vec::new();
+    let tokens = text.chunks(TOKEN_BYTES).map(|token| {
+        let mut rest = token;
+        while !rest.is_empty() {
+            rest = &rest[cursor.run(scanner, rest, &mut hits)..];
+            hits.clear();
+        }
+        cursor.position() - cursor.frontier(scanner)
+    });
+    tokens.collect()
+}
+
+/// Whether the thread that matched in `text` lives on over prose. A block that was opened is closed there, so what
+/// lives on is not the block.
+fn holds_after(scanner: &Scanner, text: &[u8]) -> bool {
+    let mut cursor = Cursor::new();
+    held_after_tokens(scanner, &mut cursor, text);
+    held_after_tokens(scanner, &mut cursor, PROSE.as_bytes());
+    cursor.frontier(scanner) < text.len() as u64
+}
+
+fn live_starts(scanner: &Scanner, text: &[u8]) -> usize {
+    let mut cursor = Cursor::new();
+    held_after_tokens(scanner, &mut cursor, text);
+    cursor.live_starts(scanner)
+}
