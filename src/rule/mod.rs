@@ -2,16 +2,24 @@
 
 mod action;
 mod chars;
+mod date;
+mod examples;
+mod file;
 mod fold;
 mod lower;
 mod near;
+mod pack;
 mod pattern;
 mod template;
 mod validate;
 mod words;
 
 pub use action::{Action, Mask};
+pub use date::Date;
+pub use examples::{Example, RuleTest};
+pub use file::RuleSet;
 pub(crate) use lower::{Lowered, Shape, lower};
+pub use pack::Pack;
 pub use pattern::{Block, Case, Mode, Pattern, Unclosed};
 pub use template::Template;
 pub(crate) use template::{HashKey, Needs, ParsedTemplate};
@@ -77,6 +85,7 @@ pub struct Rule {
     pub(crate) description: String,
     pub(crate) severity: Severity,
     pub(crate) tags: Vec<String>,
+    pub(crate) references: Vec<String>,
     pub(crate) matcher: Matcher,
     pub(crate) action: Action,
     /// Empty means every kind.
@@ -115,6 +124,7 @@ impl Rule {
             description: String::new(),
             severity: Severity::default(),
             tags: Vec::new(),
+            references: Vec::new(),
             matcher,
             action: Action::default(),
             channels: Vec::new(),

@@ -1,0 +1,263 @@
+//! Files that build on files: what a file extends lies below it, and what it says itself lies on top.
+
+use super::build::{self, Lists};
+use super::source::Source;
+use super::written::{Fate, Replaces, Written, WrittenAllow, WrittenOverride, WrittenRule};
+use crate::error::Fault;
+use crate::rule::Allow;
+use crate::rule::date::Date;
+use crate::rule::pack::Pack;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use toml::Spanned;
+
+/// Files below files below files: deeper than this is a mistake.
+const MAX_DEPTH: usize = 8;
+
+/// The rules of a file and of everything below it.
+#[derive(Default)]
+pub(super) struct Layers {
+    pub(super) rules: Vec<LayeredRule>,
+    pub(super) lists: Lists,
+    pub(super) max_hold: Option<usize>,
+    pub(super) hash_key_env: Option<String>,
+}
+
+/// A rule with what files above its own say about it.
+pub(super) struct LayeredRule {
+    pub(super) written: WrittenRule,
+    pub(super) source: Source,
+    pub(super) enabled: bool,
+    /// Where it differs from what the rule's own file says.
+    pub(super) overridden: Fate,
+    pub(super) allows: Vec<Allow>,
+}
+
+impl LayeredRule {
+    /// What happens to a match, all files considered.
+    pub(super) fn fate(&self) -> Fate {
+        self.overridden.clone().or(&self.written.fate)
+    }
+}
+
+/// Reads files and what they extend.
+pub(super) struct Loader<'l> {
+    pub(super) read: &'l dyn Fn(&str) -> io::Result<String>,
+    pub(super) today: Date,
+    pub(super) faults: Vec<Fault>,
+    pub(super) warnings: Vec<Fault>,
+    /// The names of the files being read, the one that was asked for first.
+    pub(super) open: Vec<String>,
+}
+
+impl Loader<'_> {
+    /// Reads `source` and everything that it extends.
+    pub(super) fn layers(&mut self, source: Source) -> Layers {
+        self.open.push(source.name().to_owned());
+        let written = Written::read(source, &mut self.faults);
+        let mut layers = Layers::default();
+        for name in &written.extends {
+            if let Some(below) = self.extended(&written.source, name) {
+                let below = self.layers(below);
+                self.lay_beside(&mut layers, below);
+            }
+        }
+        self.lay_on_top(&mut layers, written);
+        self.open.pop();
+        layers
+    }
+
+    /// The file called `name` in an `extends` of `source`.
+    fn extended(&mut self, source: &Source, name: &Spanned<String>) -> Option<Source> {
+        let found = match name.get_ref().strip_prefix("builtin:") {
+            Some(pack) => Pack::named(pack)
+                .map(|pack| Source::new(name.get_ref(), pack.source()))
+                .ok_or_else(|| Fault::new(format!("there is no built-in pack `{pack}`")).remedy(Pack::choices())),
+            None => {
+                let path = beside(source.name(), name.get_ref());
+                self.closed(&path).and_then(|()| {
+                    (self.read)(&path)
+                        .map(|text| Source::new(&path, &text))
+                        .map_err(|error| Fault::new(format!("cannot read `{path}`: {error}")))
+                })
+            }
+        };
+        found.map_err(|fault| self.faults.push(source.place(name.span(), fault))).ok()
+    }
+
+    /// Whether the file at `path` may be read below those that are being read.
+    fn closed(&self, path: &str) -> Result<(), Fault> {
+        if self.open.iter().any(|open| open == path) {
+            let chain = self.open.join("` extends `");
+            return Err(Fault::new(format!("the files go round in a circle: `{chain}` extends `{path}`")));
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Fault::new(format!("files extend each other more than {MAX_DEPTH} deep")));
+        }
+        Ok(())
+    }
+
+    /// Adds the rules of a file that stands in the same `extends`. The later one wins where both have an id.
+    fn lay_beside(&mut self, layers: &mut Layers, other: Layers) {
+        for rule in other.rules {
+            match layers.rules.iter_mut().find(|known| known.written.id == rule.written.id) {
+                Some(known) => {
+                    if known.source.name() != rule.source.name() {
+                        let fault = Fault::new(format!("takes the place of the rule of {}", known.source.name()));
+                        let fault = fault.rule(&rule.written.id);
+                        self.warnings.push(rule.source.place(rule.written.span.clone(), fault));
+                    }
+                    *known = rule;
+                }
+                None => layers.rules.push(rule),
+            }
+        }
+        layers.lists.extend(other.lists);
+        layers.max_hold = other.max_hold.or(layers.max_hold);
+        layers.hash_key_env = other.hash_key_env.or(layers.hash_key_env.take());
+    }
+
+    fn lay_on_top(&mut self, layers: &mut Layers, written: Written) {
+        let Written { source, rules, overrides, allows, lists, max_hold, hash_key_env, .. } = written;
+        for rule in rules {
+            self.add(layers, rule, &source);
+        }
+        for written in overrides {
+            self.override_rules(layers, &written, &source);
+        }
+        for written in allows {
+            self.allow(layers, &written, &source);
+        }
+        layers.lists.extend(lists);
+        layers.max_hold = max_hold.or(layers.max_hold);
+        layers.hash_key_env = hash_key_env.or(layers.hash_key_env.take());
+    }
+
+    fn add(&mut self, layers: &mut Layers, written: WrittenRule, source: &Source) {
+        let known = layers.rules.iter_mut().find(|known| known.written.id == written.id);
+        let mut fault = |fault: Fault| {
+            self.faults.push(source.place(written.span.clone(), fault.rule(&written.id)));
+        };
+        match (&known, written.replaces) {
+            (Some(known), Replaces::None) => {
+                let line = known.source.line(known.written.span.start);
+                fault(
+                    Fault::new(format!("the id is taken in {}, line {line}", known.source.name()))
+                        .remedy("give it another id, or say `replace = true` to take the other rule's place"),
+                );
+            }
+            (None, Replaces::Another) => fault(
+                Fault::new("there is no rule of this id to replace")
+                    .remedy("drop `replace = true`, or extend its file"),
+            ),
+            _ => {}
+        }
+        let rule = LayeredRule {
+            written,
+            source: source.clone(),
+            enabled: true,
+            overridden: Fate::default(),
+            allows: Vec::new(),
+        };
+        match known {
+            Some(known) => *known = rule,
+            None => layers.rules.push(rule),
+        }
+    }
+
+    fn override_rules(&mut self, layers: &mut Layers, written: &WrittenOverride, source: &Source) {
+        let mut found = false;
+        for rule in layers.rules.iter_mut().filter(|rule| fits(&rule.written.id, written.rules.get_ref())) {
+            found = true;
+            if written.min_severity.is_some_and(|min| rule.fate().severity.unwrap_or_default() < min) {
+                continue;
+            }
+            rule.enabled = written.enabled.unwrap_or(rule.enabled);
+            rule.overridden = written.fate.clone().or(&rule.overridden);
+        }
+        if !found {
+            self.faults.push(source.place(written.rules.span(), no_rule(written.rules.get_ref())));
+        }
+    }
+
+    fn allow(&mut self, layers: &mut Layers, written: &WrittenAllow, source: &Source) {
+        let allow = build::allow(written, source, &mut self.faults);
+        for glob in written.rules.iter().flatten() {
+            let mut named = layers.rules.iter().filter(|rule| fits(&rule.written.id, glob.get_ref())).peekable();
+            if named.peek().is_none() {
+                self.faults.push(source.place(glob.span(), no_rule(glob.get_ref())));
+            } else if named.all(|rule| !build::can_allow(&rule.written)) {
+                let fault = Fault::new(format!("`{}` covers its text before it is complete", glob.get_ref()))
+                    .remedy("a block or a `shortest` pattern cannot have an allow-list");
+                self.faults.push(source.place(glob.span(), fault));
+            }
+        }
+        if let Some(last) = written.expires.filter(|last| *last < self.today) {
+            let fault = Fault::new(format!("allows nothing any more: it expired on {last}"));
+            self.warnings.push(source.place(written.span.clone(), fault.remedy("drop it, or give it a later date")));
+            return;
+        }
+        for rule in layers.rules.iter_mut().filter(|rule| build::can_allow(&rule.written)) {
+            let globs = written.rules.as_ref();
+            if globs.is_none_or(|globs| globs.iter().any(|glob| fits(&rule.written.id, glob.get_ref()))) {
+                rule.allows.push(allow.clone());
+            }
+        }
+    }
+}
+
+fn no_rule(glob: &str) -> Fault {
+    Fault::new(format!("no rule is called `{glob}`"))
+        .remedy("name a rule, or several by `*`, that this file has or extends")
+}
+
+/// Whether `id` is `glob`, in which each `*` stands for any text.
+fn fits(id: &str, glob: &str) -> bool {
+    match glob.split_once('*') {
+        None => id == glob,
+        Some((start, rest)) => id
+            .strip_prefix(start)
+            .is_some_and(|id| (0..=id.len()).any(|at| id.is_char_boundary(at) && fits(&id[at..], rest))),
+    }
+}
+
+/// The path of `name` as the file at `path` means it.
+fn beside(path: &str, name: &str) -> String {
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    let mut beside = PathBuf::new();
+    for component in folder.join(name).components() {
+        match (component, beside.components().next_back()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                beside.pop();
+            }
+            (component, _) => beside.push(component),
+        }
+    }
+    beside.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (id, glob) in [("pii.email", "pii.email"), ("pii.email", "pii.*"), ("pii.email", "*"), ("a.b.c", "*.*c")] {
+            assert!(fits(id, glob), "{id} is {glob}");
+        }
+        for (id, glob) in [("pii.email", "pii"), ("pii.email", "*.mail"), ("pii.email", "secrets.*"), ("pii", "pii.*")]
+        {
+            assert!(!fits(id, glob), "{id} is not {glob}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_beside_the_one_that_names_them() {
+        assert_eq!(beside("policy.toml", "./core.toml"), "core.toml");
+        assert_eq!(beside("etc/policy.toml", "core.toml"), "etc/core.toml");
+        assert_eq!(beside("etc/policy.toml", "../core.toml"), "core.toml");
+        assert_eq!(beside("policy.toml", "../core.toml"), "../core.toml");
+        assert_eq!(beside("/etc/hb/policy.toml", "/usr/core.toml"), "/usr/core.toml");
+    }
+}

@@ -1,0 +1,173 @@
+//! Rule files: TOML in, rules out, or everything that is wrong with them.
+//!
+//! `rules/README.md` describes the format for those who write rules. The way through this module: `read` turns
+//! TOML into what is `written`, `layers` lays files that extend each other on top of each other, `build` makes
+//! the rules. Each step goes on after a fault, so that one run reports them all.
+//!
+//! There is no file system here: [`RuleSet::load`] asks the caller for each file it needs, and there is no
+//! clock: the caller says what day it is.
+
+mod build;
+mod keys;
+mod layers;
+mod read;
+mod source;
+mod written;
+
+use super::date::Date;
+use super::examples::{Example, RuleTest};
+use super::pack::Pack;
+use super::{Rule, Validator};
+use crate::error::{BuildError, Fault};
+use layers::{LayeredRule, Layers, Loader};
+use source::Source;
+use std::io;
+
+/// The rules of a file and of everything that it extends, ready for a policy.
+///
+/// ```
+/// use holdback::rule::{Date, RuleSet};
+///
+/// let source = r#"
+///     extends = ["builtin:secrets"]
+///
+///     [[rule]]
+///     id       = "acme.codename"
+///     literals = ["Nightjar", "Kestrel"]
+///     replace  = "[codename]"
+/// "#;
+/// let today = Date::parse("2027-01-31").expect("a date");
+/// let rules = RuleSet::from_toml("acme.toml", source, today)?;
+/// assert_eq!(rules.rules().last().map(|rule| rule.id()), Some("acme.codename"));
+/// # Ok::<(), holdback::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    examples: Vec<Example>,
+    max_hold: Option<usize>,
+    hash_key_env: Option<String>,
+    warnings: Vec<Fault>,
+}
+
+impl RuleSet {
+    /// Reads the rule file at `path` and the files that it extends, each by calling `read` with its path.
+    ///
+    /// `today` ends allowances that expired. `std::fs::read_to_string` is a good `read`.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or anything is wrong in any of them; the error lists every fault.
+    pub fn load(path: &str, today: Date, read: impl Fn(&str) -> io::Result<String>) -> Result<RuleSet, BuildError> {
+        let source = read(path).map_err(|error| {
+            let mut fault = Fault::new(format!("cannot read the rule file: {error}"));
+            fault.file = Some(path.to_owned());
+            BuildError::new(vec![fault])
+        })?;
+        RuleSet::of(Source::new(path, &source), today, &read)
+    }
+
+    /// Reads `source`, which may extend built-in packs; faults speak of it as `name`.
+    ///
+    /// # Errors
+    ///
+    /// If anything is wrong in it; the error lists every fault.
+    pub fn from_toml(name: &str, source: &str, today: Date) -> Result<RuleSet, BuildError> {
+        RuleSet::of(Source::new(name, source), today, &no_files)
+    }
+
+    pub(super) fn built_in(pack: Pack) -> RuleSet {
+        let source = Source::new(&format!("builtin:{}", pack.name()), pack.source());
+        // Packs have no allowances that could expire.
+        RuleSet::of(source, Date::from_unix_seconds(0), &no_files).expect("a built-in pack loads, as its tests show")
+    }
+
+    fn of(source: Source, today: Date, read: &dyn Fn(&str) -> io::Result<String>) -> Result<RuleSet, BuildError> {
+        let mut loader = Loader { read, today, faults: Vec::new(), warnings: Vec::new(), open: Vec::new() };
+        let layers = loader.layers(source);
+        let Loader { mut faults, warnings, .. } = loader;
+        let mut set = RuleSet {
+            rules: Vec::new(),
+            examples: Vec::new(),
+            max_hold: layers.max_hold,
+            hash_key_env: layers.hash_key_env.clone(),
+            warnings,
+        };
+        for rule in &layers.rules {
+            match example(rule, &layers) {
+                Ok(example) => {
+                    set.rules.extend(deployed(rule, &example));
+                    set.examples.push(example);
+                }
+                Err(found) => faults.extend(found),
+            }
+        }
+        if faults.is_empty() { Ok(set) } else { Err(BuildError::new(faults)) }
+    }
+
+    /// The rules, in the order of their files.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rules, by value.
+    pub fn into_rules(self) -> Vec<Rule> {
+        self.rules
+    }
+
+    /// Each rule with its own tests, disabled rules too.
+    pub fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    /// The longest a candidate may grow, if a file says (`[policy] max_hold`).
+    pub fn max_hold(&self) -> Option<usize> {
+        self.max_hold
+    }
+
+    /// The environment variable that holds the key of `{hash8}`, if a file says (`[policy] hash_key_env`).
+    pub fn hash_key_env(&self) -> Option<&str> {
+        self.hash_key_env.as_deref()
+    }
+
+    /// What is not wrong, but worth knowing: an allowance that expired, a rule that took another one's place.
+    pub fn warnings(&self) -> &[Fault] {
+        &self.warnings
+    }
+}
+
+fn no_files(_: &str) -> io::Result<String> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "only built-in packs can be extended here"))
+}
+
+/// The rule as its own file has it, with its tests.
+fn example(rule: &LayeredRule, layers: &Layers) -> Result<Example, Vec<Fault>> {
+    let LayeredRule { written, source, .. } = rule;
+    let test = |test: &written::WrittenTest| RuleTest {
+        name: test.name.clone(),
+        text: test.text.clone(),
+        finds: test.finds.clone(),
+        output: test.output.clone(),
+        file: source.name().to_owned(),
+        line: source.line(test.span.start),
+        span: test.span.clone(),
+    };
+    let tests = written.tests.iter().map(test).collect();
+    build::build(written, &written.fate, &layers.lists, source).map(|rule| Example { rule, tests })
+}
+
+/// The rule as the files above its own want it, unless they switch it off.
+fn deployed(rule: &LayeredRule, example: &Example) -> Option<Rule> {
+    let fate = rule.fate();
+    rule.enabled.then(|| {
+        let allowed = rule.allows.iter().cloned().map(Validator::not_allowed);
+        let own = example.rule.clone();
+        Rule {
+            severity: fate.severity.unwrap_or_default(),
+            action: fate.action(),
+            channels: fate.channels.unwrap_or_default(),
+            validators: own.validators.iter().cloned().chain(allowed).collect(),
+            ..own
+        }
+    })
+}
