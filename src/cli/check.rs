@@ -18,7 +18,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut exit = Exit::Fine;
     let mut output = LineWriter::new(io::stdout().lock());
     for file in &args.files {
-        match policy::from_file(file) {
+        match policy::of_file(file) {
             Ok(policy) => {
                 writeln!(output, "{}: {} rules, no faults", file.display(), policy.rules().len())?;
                 report(&policy, &mut output)?;

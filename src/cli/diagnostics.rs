@@ -1,47 +1,60 @@
-//! Faults as people like to read them: with the place they speak of.
+//! Faults as people like to read them: with the lines they speak of.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use holdback::BuildError;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use holdback::error::Fault;
-use std::collections::HashMap;
+use holdback::rule::Pack;
 use std::fs;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
-/// Every fault, with the lines it speaks of where it came from a file.
-pub(super) fn render(error: &BuildError) -> String {
-    let mut sources = HashMap::new();
-    for file in error.faults().iter().filter_map(|fault| fault.file.as_deref()) {
-        sources.entry(file).or_insert_with(|| fs::read_to_string(file).unwrap_or_default());
-    }
-    let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
+/// What stops a policy.
+pub(super) fn errors(faults: &[Fault]) -> String {
+    render(faults, &Level::ERROR)
+}
+
+/// What does not.
+pub(super) fn warnings(faults: &[Fault]) -> String {
+    render(faults, &Level::WARNING)
+}
+
+fn render(faults: &[Fault], level: &Level<'_>) -> String {
+    // Diagnostics go to standard error.
+    let renderer = if io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut text = String::new();
-    for fault in error.faults() {
-        let source = fault.file.as_deref().map_or("", |file| &sources[file]);
-        text.push_str(&renderer.render(&report(fault, source)));
+    for fault in faults {
+        let source = fault.file.as_deref().and_then(source).unwrap_or_default();
+        text.push_str(&renderer.render(&report(fault, &source, level.clone())));
         text.push_str("\n\n");
     }
     text
 }
 
-fn report<'a>(fault: &'a Fault, source: &'a str) -> Vec<Group<'a>> {
+fn report<'a>(fault: &'a Fault, source: &'a str, level: Level<'a>) -> Vec<Group<'a>> {
     let title = match &fault.rule {
         Some(rule) => format!("rule `{rule}`: {}", fault.reason),
         None => fault.reason.clone(),
     };
-    let mut groups = Vec::new();
+    let title = level.primary_title(title);
+    // A file may have changed since it was read.
     let span = fault.span.clone().filter(|span| source.get(span.clone()).is_some());
-    let main = Level::ERROR.primary_title(title);
-    groups.push(match (&fault.file, span) {
+    let mut groups = vec![match (&fault.file, span) {
         (Some(file), Some(span)) => {
-            main.element(Snippet::source(source).path(file).annotation(AnnotationKind::Primary.span(span)))
+            title.element(Snippet::source(source).path(file).annotation(AnnotationKind::Primary.span(span)))
         }
-        (Some(file), None) => main.element(annotate_snippets::Origin::path(file)),
-        (None, _) => Group::with_title(main),
-    });
+        (Some(file), None) => title.element(Origin::path(file)),
+        (None, _) => Group::with_title(title),
+    }];
     if let Some(remedy) = &fault.remedy {
         groups.push(Group::with_title(Level::HELP.secondary_title(remedy)));
     }
     groups
+}
+
+/// What stands in a file, or in a built-in pack under its name in rule files.
+fn source(file: &str) -> Option<String> {
+    match file.strip_prefix("builtin:") {
+        Some(name) => Pack::named(name).map(|pack| pack.source().to_owned()),
+        None => fs::read_to_string(file).ok(),
+    }
 }
