@@ -327,7 +327,16 @@ impl<'a> Text<'a> {
     }
 
     /// The start of the character that `offset` lies in, or would lie in if its rest came.
+    #[inline]
     fn char_start(self, offset: u64) -> u64 {
+        let before = offset.wrapping_sub(1).wrapping_sub(self.start) as usize;
+        match self.bytes.get(before) {
+            Some(byte) if byte.is_ascii() => offset,
+            _ => self.char_start_of(offset),
+        }
+    }
+
+    fn char_start_of(self, offset: u64) -> u64 {
         match self.lead_before(offset) {
             Some((lead, length)) if offset - lead < length && self.byte(offset).is_none_or(is_continuation) => lead,
             _ => offset,

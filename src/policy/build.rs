@@ -3,7 +3,7 @@
 use super::replace::Replacement;
 use super::{ChannelKind, Compiled, CompiledRule, HoldBound, Policy, Scope};
 use crate::error::{BuildError, Fault};
-use crate::rule::{Action, HashKey, Matcher, Mode, Rule, Shape, Unclosed, lower};
+use crate::rule::{Action, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
 use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -61,6 +61,17 @@ impl PolicyBuilder {
     pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> PolicyBuilder {
         self.rules.extend(rules);
         self
+    }
+
+    /// Adds the rules of a built-in pack.
+    pub fn pack(self, pack: Pack) -> PolicyBuilder {
+        self.rule_set(pack.rule_set())
+    }
+
+    /// Adds the rules of a file, and takes the limits that it sets.
+    pub fn rule_set(mut self, set: RuleSet) -> PolicyBuilder {
+        self.max_hold = set.max_hold().unwrap_or(self.max_hold);
+        self.rules(set.into_rules())
     }
 
     /// The longest a candidate may grow in bytes (16 KiB unless set, 1 GiB at most).

@@ -2,7 +2,7 @@
 
 use super::nfa::Phase;
 use super::step::{BIRTH, Config, Event, Step};
-use super::table::{Entry, MAX_GROUPS, Outline, Table};
+use super::table::{Entry, MAX_GROUPS, Operation, Outline, Table};
 use super::{MAX_LIMIT, Role, Scanner};
 use std::sync::Arc;
 
@@ -30,7 +30,10 @@ pub(crate) enum HitKind {
 /// A place in the automaton and the starts of the live threads' groups. Holds no text.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    place: Place,
+    /// The row of the table that it is in, unless `loose`.
+    row: u32,
+    /// Its place beyond the table, by simulation.
+    loose: Option<Box<Loose>>,
     outline: Outline,
     /// Offset in the channel of position 0; positions are 32-bit to keep the ring small.
     origin: u64,
@@ -43,14 +46,6 @@ pub(crate) struct Cursor {
 const RING: usize = MAX_GROUPS + 1;
 
 #[derive(Debug)]
-enum Place {
-    /// A row of the table.
-    Row(u32),
-    /// Beyond the table, by simulation.
-    Loose(Box<Loose>),
-}
-
-#[derive(Debug)]
 struct Loose {
     config: Arc<Config>,
     starts: Vec<u32>,
@@ -60,7 +55,8 @@ impl Cursor {
     /// At the beginning of a text.
     pub(crate) fn new() -> Cursor {
         Cursor {
-            place: Place::Row(Table::START),
+            row: Table::START,
+            loose: None,
             outline: Outline::EMPTY,
             origin: 0,
             position: 0,
@@ -77,18 +73,18 @@ impl Cursor {
     /// Every byte before this offset is decided as far as matching goes: no thread that holds began before it.
     #[inline]
     pub(crate) fn frontier(&self, scanner: &Scanner) -> u64 {
-        match &self.place {
-            Place::Row(_) => self.offset_of(self.outline.hold()),
-            Place::Loose(loose) => self.loose_offset(loose, &|state| scanner.holds(state)),
+        match &self.loose {
+            None => self.offset_of(self.outline.hold()),
+            Some(loose) => self.loose_offset(loose, &|state| scanner.holds(state)),
         }
     }
 
     /// The text from this offset on may be asked for by a match.
     #[inline]
     pub(crate) fn needed_from(&self, scanner: &Scanner) -> u64 {
-        match &self.place {
-            Place::Row(_) => self.offset_of(self.outline.keep()),
-            Place::Loose(loose) => self.loose_offset(loose, &|state| scanner.needs_text(state)),
+        match &self.loose {
+            None => self.offset_of(self.outline.keep()),
+            Some(loose) => self.loose_offset(loose, &|state| scanner.needs_text(state)),
         }
     }
 
@@ -120,8 +116,9 @@ impl Cursor {
     }
 
     /// The start of a group, counted from 1.
+    #[inline]
     fn start_of(&self, group: u32) -> u32 {
-        self.ring[(self.base + group) as usize % RING]
+        self.ring[self.base.wrapping_add(group) as usize % RING]
     }
 
     /// Reads `bytes` up to the first byte that brings hits, or to their end; gives back how many were read.
@@ -130,11 +127,9 @@ impl Cursor {
         let mut read = 0;
         let is_near_limit = u64::from(self.lag()) + bytes.len() as u64 >= u64::from(scanner.shortest_limit)
             || self.position >= 2 * MAX_LIMIT;
-        if let Place::Row(mut row) = self.place
-            && !is_near_limit
-        {
-            read = self.run_fast(&scanner.table, &mut row, bytes);
-            self.settle(scanner, row);
+        if self.loose.is_none() && !is_near_limit {
+            read = self.run_fast(&scanner.table, bytes);
+            self.outline = scanner.table.outline(self.row, &scanner.simulator);
         }
         if read < bytes.len() { self.run_on(scanner, bytes, read, hits) } else { read }
     }
@@ -147,9 +142,9 @@ impl Cursor {
         while read < bytes.len() && hits.is_empty() {
             let rest = &bytes[read..];
             let room = self.room(scanner).min(rest.len());
-            read += match self.place {
-                Place::Row(row) => self.run_table(scanner, row, &rest[..room], hits),
-                Place::Loose(_) => self.run_loose(scanner, &rest[..room], hits),
+            read += match self.loose {
+                None => self.run_table(scanner, &rest[..room], hits),
+                Some(_) => self.run_loose(scanner, &rest[..room], hits),
             };
             if self.lag() >= scanner.shortest_limit {
                 self.check_limits(scanner, hits);
@@ -158,100 +153,95 @@ impl Cursor {
         read
     }
 
-    fn run_table(&mut self, scanner: &Scanner, mut row: u32, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
+    fn run_table(&mut self, scanner: &Scanner, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
         let mut read = 0;
-        while read < bytes.len() && hits.is_empty() {
-            read += self.run_fast(&scanner.table, &mut row, &bytes[read..]);
+        while read < bytes.len() && hits.is_empty() && self.loose.is_none() {
+            read += self.run_fast(&scanner.table, &bytes[read..]);
             let Some(&byte) = bytes.get(read) else { break };
             read += 1;
-            match self.run_slow(scanner, row, byte, hits) {
-                Some(next) => row = next,
-                None => return read,
-            }
+            self.run_slow(scanner, byte, hits);
         }
-        self.settle(scanner, row);
+        if self.loose.is_none() {
+            self.outline = scanner.table.outline(self.row, &scanner.simulator);
+        }
         read
     }
 
     /// Reads bytes up to the first that needs more than a move of the ring.
     #[inline]
-    fn run_fast(&mut self, table: &Table, row: &mut u32, bytes: &[u8]) -> usize {
+    fn run_fast(&mut self, table: &Table, bytes: &[u8]) -> usize {
         // The loop keeps its state in registers; stored through `self` it is slower.
-        let (mut at, mut base, mut position) = (*row, self.base, self.position);
+        let (mut row, mut base, mut position) = (self.row, self.base, self.position);
         let table = table.reader();
-        let mut read = 0;
         for &byte in bytes {
-            let entry = table.entry(at, byte);
+            let entry = table.entry(row, byte);
             if !entry.is_fast() {
                 break;
             }
             base = base.wrapping_add(entry.drop());
             self.ring[base.wrapping_add(entry.birth()) as usize % RING] = position;
-            position += 1;
-            at = entry.row();
-            read += 1;
+            position = position.wrapping_add(1);
+            row = entry.row();
         }
-        (*row, self.base, self.position) = (at, base, position);
+        let read = position.wrapping_sub(self.position) as usize;
+        (self.row, self.base, self.position) = (row, base, position);
         read
     }
 
-    fn take(&mut self, entry: Entry) -> u32 {
+    fn take(&mut self, entry: Entry) {
         self.base = self.base.wrapping_add(entry.drop());
         self.ring[self.base.wrapping_add(entry.birth()) as usize % RING] = self.position;
         self.position += 1;
-        entry.row()
+        self.row = entry.row();
     }
 
-    #[inline]
-    fn settle(&mut self, scanner: &Scanner, row: u32) {
-        self.place = Place::Row(row);
-        self.outline = scanner.table.outline(row, &scanner.simulator);
-    }
-
-    /// A byte that is no fast entry; gives back the next row, or `None` after leaving the table.
+    /// A byte that is no fast entry.
     #[inline(never)]
-    fn run_slow(&mut self, scanner: &Scanner, row: u32, byte: u8, hits: &mut Vec<Hit>) -> Option<u32> {
-        let entry = scanner.table.entry(row, byte);
+    fn run_slow(&mut self, scanner: &Scanner, byte: u8, hits: &mut Vec<Hit>) {
+        let entry = scanner.table.entry(self.row, byte);
         if let Some(operation) = scanner.table.operation(entry) {
-            return Some(self.operate(operation.row, &operation.sources, &operation.events, hits));
+            return self.operate(operation, hits);
         }
-        let unknown_and_full = scanner.table.is_full();
-        let explored = if unknown_and_full {
+        let explored = if scanner.table.is_full() {
             let mut scratch = scanner.take_scratch();
-            let step = scanner.simulator.step(&scanner.table.config(row), byte, &mut scratch);
+            let step = scanner.simulator.step(&scanner.table.config(self.row), byte, &mut scratch);
             scanner.put_scratch(scratch);
             Err(step)
         } else {
-            scanner.table.explore(row, byte, &scanner.simulator)
+            scanner.table.explore(self.row, byte, &scanner.simulator)
         };
         match explored {
-            Ok(entry) if entry.is_fast() => Some(self.take(entry)),
+            Ok(entry) if entry.is_fast() => self.take(entry),
             Ok(entry) => {
                 let operation = scanner.table.operation(entry).expect("explored under the lock that published it");
-                Some(self.operate(operation.row, &operation.sources, &operation.events, hits))
+                self.operate(operation, hits);
             }
             Err(step) => {
-                let groups = scanner.table.config(row).group_count() as u32;
-                let starts: Vec<u32> = (1..=groups).map(|group| self.start_of(group)).collect();
-                self.leap(scanner, &starts, step, hits)
+                let (_, starts) = self.live(scanner);
+                self.leap(scanner, &starts, step, hits);
             }
         }
     }
 
-    fn operate(&mut self, row: u32, sources: &[u32], events: &[Event], hits: &mut Vec<Hit>) -> u32 {
+    fn operate(&mut self, operation: &Operation, hits: &mut Vec<Hit>) {
+        let Operation { row, sources, events } = operation;
+        let start_of = |source: u32| if source == BIRTH { self.position } else { self.start_of(source + 1) };
         let mut starts = [0; MAX_GROUPS];
         for (start, &source) in starts.iter_mut().zip(sources) {
-            *start = if source == BIRTH { self.position } else { self.start_of(source + 1) };
+            *start = start_of(source);
         }
-        for event in events {
-            let start = if event.source == BIRTH { self.position } else { self.start_of(event.source + 1) };
-            hits.push(self.hit(event, start, self.position + 1));
-        }
-        for (group, &start) in (1..).zip(&starts[..sources.len()]) {
+        hits.extend(events.iter().map(|event| self.hit(event, start_of(event.source), self.position + 1)));
+        self.enter(*row, &starts[..sources.len()]);
+        self.position += 1;
+    }
+
+    /// Goes to a row with these starts.
+    fn enter(&mut self, row: u32, starts: &[u32]) {
+        for (group, &start) in (1..).zip(starts) {
             self.ring[(self.base.wrapping_add(group)) as usize % RING] = start;
         }
-        self.position += 1;
-        row
+        self.row = row;
+        self.loose = None;
     }
 
     fn hit(&self, event: &Event, start: u32, now: u32) -> Hit {
@@ -267,43 +257,32 @@ impl Cursor {
     fn run_loose(&mut self, scanner: &Scanner, bytes: &[u8], hits: &mut Vec<Hit>) -> usize {
         let mut scratch = scanner.take_scratch();
         let mut read = 0;
-        while let (Place::Loose(loose), Some(&byte)) = (&mut self.place, bytes.get(read)) {
+        while let (Some(loose), Some(&byte), true) = (&mut self.loose, bytes.get(read), hits.is_empty()) {
             let starts = std::mem::take(&mut loose.starts);
             let step = scanner.simulator.step(&loose.config, byte, &mut scratch);
             read += 1;
-            if let Some(row) = self.leap(scanner, &starts, step, hits) {
-                self.settle(scanner, row);
-            }
-            if !hits.is_empty() {
-                break;
-            }
+            self.leap(scanner, &starts, step, hits);
         }
         scanner.put_scratch(scratch);
         read
     }
 
-    /// Takes a simulated step; gives back the row if it led into the table.
-    fn leap(&mut self, scanner: &Scanner, starts: &[u32], step: Step, hits: &mut Vec<Hit>) -> Option<u32> {
+    /// Takes a simulated step.
+    fn leap(&mut self, scanner: &Scanner, starts: &[u32], step: Step, hits: &mut Vec<Hit>) {
         let start_of = |source: u32| if source == BIRTH { self.position } else { starts[source as usize] };
-        for event in &step.events {
-            hits.push(self.hit(event, start_of(event.source), self.position + 1));
-        }
-        let starts: Vec<u32> = step.sources.iter().map(|&source| start_of(source)).collect();
+        hits.extend(step.events.iter().map(|event| self.hit(event, start_of(event.source), self.position + 1)));
+        let starts = step.sources.iter().map(|&source| start_of(source)).collect();
         self.position += 1;
-        self.arrive(scanner, step.config, starts)
+        self.arrive(scanner, step.config, starts);
     }
 
     /// Goes to a configuration, in the table if it is there.
-    fn arrive(&mut self, scanner: &Scanner, config: Config, starts: Vec<u32>) -> Option<u32> {
-        if let Some(row) = scanner.table.row_if_known(&config) {
-            for (group, &start) in (1..).zip(&starts) {
-                self.ring[(self.base.wrapping_add(group)) as usize % RING] = start;
-            }
-            return Some(row);
-        }
+    fn arrive(&mut self, scanner: &Scanner, config: Config, starts: Vec<u32>) {
         self.outline = Outline::of(&config, &scanner.simulator);
-        self.place = Place::Loose(Box::new(Loose { config: Arc::new(config), starts }));
-        None
+        match scanner.table.row_if_known(&config) {
+            Some(row) => self.enter(row, &starts),
+            None => self.loose = Some(Box::new(Loose { config: Arc::new(config), starts })),
+        }
     }
 
     /// Bytes that can be read before a limit could be reached; at least 1.
@@ -332,22 +311,22 @@ impl Cursor {
 
     #[inline]
     fn lag(&self) -> u32 {
-        match &self.place {
-            Place::Row(_) if self.outline.groups() == 0 => 0,
-            Place::Row(_) => self.position - self.start_of(1),
-            Place::Loose(loose) => loose.starts.first().map_or(0, |&start| self.position - start),
+        match &self.loose {
+            None if self.outline.groups() == 0 => 0,
+            None => self.position - self.start_of(1),
+            Some(loose) => loose.starts.first().map_or(0, |&start| self.position - start),
         }
     }
 
     /// The configuration and its groups' starts, wherever the cursor is.
     fn live(&self, scanner: &Scanner) -> (Arc<Config>, Vec<u32>) {
-        match &self.place {
-            Place::Row(row) => {
-                let config = scanner.table.config(*row);
+        match &self.loose {
+            None => {
+                let config = scanner.table.config(self.row);
                 let groups = config.group_count() as u32;
                 (config, (1..=groups).map(|group| self.start_of(group)).collect())
             }
-            Place::Loose(loose) => (loose.config.clone(), loose.starts.clone()),
+            Some(loose) => (loose.config.clone(), loose.starts.clone()),
         }
     }
 
@@ -378,9 +357,7 @@ impl Cursor {
             let (config, starts) = self.live(scanner);
             let step = scanner.simulator.kill(&config, rule);
             let starts = step.sources.iter().map(|&source| starts[source as usize]).collect();
-            if let Some(row) = self.arrive(scanner, step.config, starts) {
-                self.settle(scanner, row);
-            }
+            self.arrive(scanner, step.config, starts);
         }
     }
 
@@ -424,7 +401,8 @@ impl Cursor {
         if self.outline.swallows() {
             self.blocks(scanner, HitKind::Unclosed, hits);
         }
-        self.settle(scanner, Table::START);
+        self.enter(Table::START, &[]);
+        self.outline = Outline::EMPTY;
     }
 
     /// Keeps positions small: a channel may be longer than 32 bits count.
@@ -432,9 +410,9 @@ impl Cursor {
     fn rebase(&mut self) {
         let shift = self.position - MAX_LIMIT;
         // Only threads that hold nothing can be older than the longest limit; their starts may become younger.
-        let starts = match &mut self.place {
-            Place::Row(_) => &mut self.ring[..],
-            Place::Loose(loose) => &mut loose.starts[..],
+        let starts = match &mut self.loose {
+            None => &mut self.ring[..],
+            Some(loose) => &mut loose.starts[..],
         };
         starts.iter_mut().for_each(|start| *start = start.saturating_sub(shift));
         self.position -= shift;
