@@ -4,10 +4,12 @@
 //! frontier after every push, keeps the text from there on, and merges overlapping spans into segments, each
 //! replaced once. Only this module makes a [`Released`], and only what is released goes downstream.
 
+mod examples;
 mod findings;
 mod released;
 mod segments;
 
+pub use examples::{Failure, FailureKind, run_examples};
 pub use released::{Part, Released};
 
 use crate::policy::{ChannelKind, Policy, Reason, Scope, Verdict};

@@ -37,7 +37,7 @@ pub(super) fn build(written: &WrittenRule, fate: &Fate, lists: &Lists, source: &
         validators,
         ..Rule::new(written.id.clone(), matcher)
     });
-    if let Some(rule) = rule.as_ref().filter(|_| faults.is_empty()) {
+    if let Some(rule) = &rule {
         check(rule, &mut faults);
     }
     let place = |fault: Fault| match fault.span {
@@ -155,6 +155,7 @@ fn validators(written: &WrittenRule, lists: &Lists, source: &Source, faults: &mu
     let mut validators = Vec::new();
     for check in &written.checks {
         match check.get_ref() {
+            Check::Digits { min, max } => validators.push(Validator::digits(*min, *max)),
             Check::Entropy { min } => validators.push(Validator::entropy(*min)),
             Check::HostNotIn { list, hosts } => {
                 let listed = list.as_ref().and_then(|list| lists.get(list)).into_iter().flatten();
@@ -163,7 +164,7 @@ fn validators(written: &WrittenRule, lists: &Lists, source: &Source, faults: &mu
             Check::Plain(name) => match Validator::named(name) {
                 Some(validator) => validators.push(validator),
                 None => {
-                    let known: Vec<_> = Validator::names().chain(["entropy", "url-host-not-in"]).collect();
+                    let known: Vec<_> = Validator::names().chain(["digits", "entropy", "url-host-not-in"]).collect();
                     let fault = Fault::new(format!("there is no validator `{name}`"))
                         .remedy(format!("there are {}", known.join(", ")));
                     faults.push(source.place(check.span(), fault));

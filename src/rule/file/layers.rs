@@ -21,6 +21,8 @@ pub(super) struct Layers {
     pub(super) lists: Lists,
     pub(super) max_hold: Option<usize>,
     pub(super) hash_key_env: Option<String>,
+    /// Whether a file could not be read, so that nobody can say what is not there.
+    lacking: bool,
 }
 
 /// A rule with what files above its own say about it.
@@ -53,16 +55,23 @@ pub(super) struct Loader<'l> {
 impl Loader<'_> {
     /// Reads `source` and everything that it extends.
     pub(super) fn layers(&mut self, source: Source) -> Layers {
-        self.open.push(source.name().to_owned());
-        let written = Written::read(source, &mut self.faults);
         let mut layers = Layers::default();
-        for name in &written.extends {
-            if let Some(below) = self.extended(&written.source, name) {
-                let below = self.layers(below);
-                self.lay_beside(&mut layers, below);
+        self.open.push(source.name().to_owned());
+        match Written::read(source, &mut self.faults) {
+            Some(written) => {
+                for name in &written.extends {
+                    match self.extended(&written.source, name) {
+                        Some(below) => {
+                            let below = self.layers(below);
+                            self.lay_beside(&mut layers, below);
+                        }
+                        None => layers.lacking = true,
+                    }
+                }
+                self.lay_on_top(&mut layers, written);
             }
+            None => layers.lacking = true,
         }
-        self.lay_on_top(&mut layers, written);
         self.open.pop();
         layers
     }
@@ -112,6 +121,7 @@ impl Loader<'_> {
                 None => layers.rules.push(rule),
             }
         }
+        layers.lacking |= other.lacking;
         layers.lists.extend(other.lists);
         layers.max_hold = other.max_hold.or(layers.max_hold);
         layers.hash_key_env = other.hash_key_env.or(layers.hash_key_env.take());
@@ -146,7 +156,7 @@ impl Loader<'_> {
                         .remedy("give it another id, or say `replace = true` to take the other rule's place"),
                 );
             }
-            (None, Replaces::Another) => fault(
+            (None, Replaces::Another) if !layers.lacking => fault(
                 Fault::new("there is no rule of this id to replace")
                     .remedy("drop `replace = true`, or extend its file"),
             ),
@@ -160,8 +170,9 @@ impl Loader<'_> {
             allows: Vec::new(),
         };
         match known {
-            Some(known) => *known = rule,
-            None => layers.rules.push(rule),
+            Some(known) if rule.written.replaces == Replaces::Another => *known = rule,
+            // Taken or not, what is wrong with it is to be told.
+            _ => layers.rules.push(rule),
         }
     }
 
@@ -175,7 +186,7 @@ impl Loader<'_> {
             rule.enabled = written.enabled.unwrap_or(rule.enabled);
             rule.overridden = written.fate.clone().or(&rule.overridden);
         }
-        if !found {
+        if !found && !layers.lacking {
             self.faults.push(source.place(written.rules.span(), no_rule(written.rules.get_ref())));
         }
     }
@@ -185,6 +196,9 @@ impl Loader<'_> {
         for glob in written.rules.iter().flatten() {
             let mut named = layers.rules.iter().filter(|rule| fits(&rule.written.id, glob.get_ref())).peekable();
             if named.peek().is_none() {
+                if layers.lacking {
+                    continue;
+                }
                 self.faults.push(source.place(glob.span(), no_rule(glob.get_ref())));
             } else if named.all(|rule| !build::can_allow(&rule.written)) {
                 let fault = Fault::new(format!("`{}` covers its text before it is complete", glob.get_ref()))

@@ -102,7 +102,11 @@ impl RuleSet {
                 Err(found) => faults.extend(found),
             }
         }
-        if faults.is_empty() { Ok(set) } else { Err(BuildError::new(faults)) }
+        if faults.is_empty() {
+            return Ok(set);
+        }
+        faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        Err(BuildError::new(faults))
     }
 
     /// The rules, in the order of their files.

@@ -34,13 +34,20 @@ const CHANNELS: [(&str, ChannelKind); 5] = [
 ];
 
 impl Written {
-    /// Reads `source`, reporting everything that is wrong with its shape.
-    pub(super) fn read(source: Source, faults: &mut Vec<Fault>) -> Written {
+    /// Reads `source`, reporting everything that is wrong with its shape; nothing where it is not TOML at all, for
+    /// what could be made of the rest would only mislead.
+    pub(super) fn read(source: Source, faults: &mut Vec<Fault>) -> Option<Written> {
         let text = source.text().to_owned();
         let (table, errors) = DeTable::parse_recoverable(&text);
-        for error in errors {
-            let fault = Fault::new(format!("not TOML: {}", error.message()));
-            faults.push(source.place(error.span().unwrap_or(0..0), fault));
+        if !errors.is_empty() {
+            let fault = |error: toml::de::Error| {
+                source.place(error.span().unwrap_or(0..0), Fault::new(format!("not TOML: {}", error.message())))
+            };
+            let mut errors: Vec<Fault> = errors.into_iter().map(fault).collect();
+            // What comes after the first mistake on a line mostly comes from it.
+            errors.dedup_by_key(|fault| fault.line);
+            faults.extend(errors);
+            return None;
         }
         let mut file = Keys::new(table, &source, faults);
         if let Some(format) = file.whole("format").filter(|format| *format.get_ref() != FORMAT) {
@@ -61,7 +68,7 @@ impl Written {
             })
             .unwrap_or_default();
         file.finish();
-        Written { source, extends, rules, overrides, allows, lists, max_hold, hash_key_env }
+        Some(Written { source, extends, rules, overrides, allows, lists, max_hold, hash_key_env })
     }
 }
 
@@ -280,6 +287,13 @@ fn read_checks(keys: &mut Keys<'_, '_>) -> Vec<Spanned<Check>> {
 fn read_check(keys: &mut Keys<'_, '_>) -> Option<Check> {
     let kind = keys.needed_text("kind")?;
     match kind.get_ref().as_str() {
+        "digits" => match (keys.whole("min"), keys.whole("max")) {
+            (Some(min), Some(max)) => Some(Check::Digits { min: min.into_inner(), max: max.into_inner() }),
+            _ => {
+                keys.fault(keys.span(), Fault::new("`digits` needs `min` and `max`"));
+                None
+            }
+        },
         "entropy" => match keys.number("min").map(Spanned::into_inner) {
             Some(min) if (0.0..=8.0).contains(&min) => Some(Check::Entropy { min }),
             _ => {

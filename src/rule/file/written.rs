@@ -102,6 +102,7 @@ pub(super) struct WrittenNear {
 #[derive(Clone)]
 pub(super) enum Check {
     Plain(String),
+    Digits { min: usize, max: usize },
     Entropy { min: f64 },
     HostNotIn { list: Option<String>, hosts: Vec<String> },
 }

@@ -76,6 +76,13 @@ impl Validator {
         Validator::new("ipv6-public", address::ipv6_public)
     }
 
+    /// `digits`: between `min` and `max` decimal digits, whatever stands between them.
+    pub fn digits(min: usize, max: usize) -> Validator {
+        Validator::new("digits", move |candidate| {
+            (min..=max).contains(&candidate.iter().filter(|byte| byte.is_ascii_digit()).count())
+        })
+    }
+
     /// `entropy`: at least `min` bits of Shannon entropy per byte, 0 to 8.
     pub fn entropy(min: f64) -> Validator {
         Validator::new("entropy", move |candidate| token::entropy(candidate) >= min)
