@@ -1,4 +1,5 @@
 //! What a moderated body owes to whoever polls it, poll by poll.
+#![cfg(feature = "body")]
 
 use bytes::Bytes;
 use holdback::body::{Error, Moderated, ModeratedStream, Timer};

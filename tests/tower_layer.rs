@@ -1,4 +1,5 @@
 //! The layer: which responses it moderates, what it changes in heads, who chooses and who watches.
+#![cfg(feature = "tower")]
 
 use bytes::Bytes;
 use flate2::Compression;
