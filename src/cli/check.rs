@@ -20,7 +20,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     for file in &args.files {
         match policy::of_file(file) {
             Ok(policy) => {
-                writeln!(output, "{}: {} rules, no faults", file.display(), policy.rules().len())?;
+                writeln!(output, "{}: {}, no faults", file.display(), policy::count(&policy))?;
                 report(&policy, &mut output)?;
             }
             Err(bad) => {

@@ -109,6 +109,14 @@ pub(super) fn of_file(file: &Path) -> Result<Policy, BadPolicy> {
     Ok(settings(Policy::builder(), &set)?.rules(set.into_rules()).build()?)
 }
 
+/// How many rules a policy has, in words.
+pub(super) fn count(policy: &Policy) -> String {
+    match policy.rules().len() {
+        1 => "1 rule".to_owned(),
+        rules => format!("{rules} rules"),
+    }
+}
+
 fn settings(mut builder: holdback::PolicyBuilder, set: &RuleSet) -> Result<holdback::PolicyBuilder, BadPolicy> {
     if let Some(bytes) = set.max_hold() {
         builder = builder.max_hold(bytes);

@@ -1,6 +1,6 @@
 //! `holdback proxy`: the sidecar.
 
-use super::policy::PolicyArgs;
+use super::policy::{self, PolicyArgs};
 use super::{Exit, signals};
 use anyhow::Context;
 use clap::ValueEnum;
@@ -65,6 +65,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
 async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     let proxy = bind(args.listen).await?;
     let admin = bind_admin(args.admin).await?;
+    // Before anybody can know that we are here.
+    let stop = signals::stop().context("cannot listen for signals")?;
     announce(&args, &policy, &proxy, admin.as_ref())?;
 
     let is_empty = policy.rules().len() == 0;
@@ -81,9 +83,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     config.drain_timeout = args.drain_timeout;
 
     let stop = async {
-        if let Err(error) = signals::stop().await {
-            tracing::error!(%error, "cannot listen for signals; stopping");
-        }
+        stop.await;
         tracing::info!("stopping: open streams may finish");
     };
     match Sidecar::new(config, proxy, admin).run(stop).await {
@@ -95,9 +95,9 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
 
 /// One line for people; everything after it is a log.
 fn announce(args: &Args, policy: &Policy, proxy: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
-    let rules = policy.rules().len();
+    let rules = policy::count(policy);
     let name = policy.name().unwrap_or_default();
-    let mut line = format!("holdback: http://{} -> {}, {rules} rules ({name})", proxy.local_addr()?, args.upstream);
+    let mut line = format!("holdback: http://{} -> {}, {rules} ({name})", proxy.local_addr()?, args.upstream);
     if let Some(admin) = admin {
         line.push_str(&format!(", admin http://{}", admin.local_addr()?));
     }

@@ -2,17 +2,26 @@
 
 use std::io;
 
-/// Ready when the process is asked to stop, by a terminal or by a supervisor.
-pub(super) async fn stop() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+/// Listens from now on; what it gives back is ready when the process is asked to stop, by a terminal or by a
+/// supervisor.
+#[cfg(unix)]
+pub(super) fn stop() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
-            stopped = tokio::signal::ctrl_c() => stopped,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    })
+}
+
+/// Listens from now on; what it gives back is ready when the process is asked to stop.
+#[cfg(windows)]
+pub(super) fn stop() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }

@@ -5,7 +5,7 @@ mod model;
 mod script;
 mod view;
 
-use super::policy::PolicyArgs;
+use super::policy::{self, PolicyArgs};
 use super::{Exit, signals};
 use anyhow::Context;
 use holdback::sidecar::{Account, Accountant, Config, Sidecar};
@@ -52,8 +52,8 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
     let mut output = io::stdout();
     writeln!(
         output,
-        "A model answers; holdback stands in front of it with {} rules. Watch what it does.\n",
-        policy.rules().len()
+        "A model answers; holdback stands in front of it with {}. Watch what it does.\n",
+        policy::count(&policy)
     )?;
 
     let mut config = Config::new(upstream, Some(policy));
@@ -86,7 +86,7 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
         writeln!(output, "    -d '{}'\n", client::QUESTION)?;
         writeln!(output, "or put it in front of your own API: holdback proxy --upstream https://api.openai.com\n")?;
         writeln!(output, "Ctrl-C ends it.")?;
-        signals::stop().await?;
+        signals::stop().context("cannot listen for signals")?.await;
     }
     // The proxy may already have stopped by itself.
     let _ = stop.send(());
