@@ -1,0 +1,162 @@
+//! P5: a longer text with made-up secrets planted in it leaves the same way at every chunk size, from several
+//! threads at once, and when a channel changes threads on its way.
+
+mod oracle;
+
+use holdback::rule::{Block, Mask, Pattern};
+use holdback::{Channel, ChannelKind, Policy, Rule};
+use oracle::ast::States;
+use oracle::drive::TINY_STATES;
+use oracle::rng::Rng;
+use std::thread;
+
+const CHUNK_SIZES: &[usize] = &[1, 2, 3, 4, 5, 7, 16, 64, 100, 1024, 4096, usize::MAX];
+
+const WORDS: &[&str] = &[
+    "the",
+    "model",
+    "says",
+    "that",
+    "a",
+    "river",
+    "runs",
+    "north",
+    "of",
+    "Köln",
+    "and",
+    "12",
+    "boats",
+    "3.5",
+    "km",
+    "away",
+    "see",
+    "@home",
+    "x@y",
+    "--",
+    "BEGIN",
+    "END",
+    "sk-",
+    "naïve",
+    "“quoted”",
+    "日本",
+    "4000",
+    "00-11",
+    "\n",
+    "\n\n",
+];
+
+/// Made up, and cut by no word above.
+const SECRETS: &[&str] = &[
+    "jane.roe@mail.example",
+    "ops+night@a.b.example",
+    "4000 1234 5678 9010",
+    "sk-madeup0madeup0madeup0",
+    "000-12-3456",
+    "Nightjar",
+    "-----BEGIN TOY KEY-----\nQUJDREVG\nMDEyMzQ1\n-----END TOY KEY-----",
+];
+
+fn policy(states: States) -> Policy {
+    let builder = Policy::builder()
+        .rule(Rule::regex("email", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"))
+        .rule(Rule::regex("card", r"\b\d{4}(?: \d{4}){3}\b").mask(Mask::new('*').keep_last(4)))
+        .rule(Rule::regex("key", r"sk-[a-z0-9]{16,}").max_len(200).redact("[key of {len}]"))
+        .rule(Rule::pattern("ssn", Pattern::regex(r"\d{3}-\d{2}-\d{4}").not_before(r"\d").not_after(r"\d")))
+        .rule(Rule::literal("codename", "Nightjar").remove())
+        .rule(Rule::block("toy-key", Block::new("-----BEGIN TOY KEY-----", "-----END TOY KEY-----", 4096)))
+        .rule(Rule::regex("boats", r"\d+ boats").flag());
+    let builder = match states {
+        States::Default => builder,
+        States::Tiny => builder.max_states(TINY_STATES),
+    };
+    builder.build().expect("the rules are sound")
+}
+
+/// About `words` words with a secret after every fifteenth or so.
+fn corpus(seed: u64, words: usize) -> String {
+    let mut rng = Rng::new(seed);
+    let mut text = String::new();
+    for _ in 0..words {
+        text.push_str(rng.pick::<&str>(WORDS));
+        text.push_str(rng.pick::<&str>(&[" ", " ", " ", ", ", ". ", ""]));
+        if rng.below(15) == 0 {
+            text.push(' ');
+            text.push_str(rng.pick::<&str>(SECRETS));
+            text.push(' ');
+        }
+    }
+    text
+}
+
+fn output(policy: &Policy, text: &str, chunk_size: usize) -> String {
+    let mut channel = Channel::new(policy, ChannelKind::Text);
+    let mut output = Vec::new();
+    for chunk in text.as_bytes().chunks(chunk_size) {
+        channel.push(chunk).write_to(&mut output);
+    }
+    channel.finish().write_to(&mut output);
+    String::from_utf8(output).expect("a cut leaves no half characters")
+}
+
+#[test]
+fn every_chunk_size_gives_the_same_and_no_secret_leaves() {
+    let text = corpus(1, 6000);
+    for states in [States::Default, States::Tiny] {
+        let policy = policy(states);
+        let whole = output(&policy, &text, usize::MAX);
+        for &chunk_size in CHUNK_SIZES {
+            assert!(output(&policy, &text, chunk_size) == whole, "chunks of {chunk_size} bytes, {states:?} states");
+        }
+        for secret in SECRETS {
+            assert!(text.contains(secret) && !whole.contains(secret), "{secret:?}");
+        }
+        assert!(!whole.contains("QUJDREVG"));
+    }
+}
+
+#[test]
+fn threads_share_a_policy() {
+    for (round, states) in [States::Default, States::Tiny].into_iter().enumerate() {
+        let text = corpus(2 + round as u64, 1500);
+        let expected = output(&policy(states), &text, usize::MAX);
+        // A policy that has seen no text yet: the threads build its states at the same time.
+        let fresh = policy(states);
+        thread::scope(|scope| {
+            for &chunk_size in CHUNK_SIZES {
+                let (fresh, text, expected) = (&fresh, &text, &expected);
+                scope.spawn(move || {
+                    assert!(
+                        output(fresh, text, chunk_size) == *expected,
+                        "chunks of {chunk_size} bytes, {states:?} states"
+                    );
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_channel_may_change_threads() {
+    let text = corpus(4, 300);
+    let policy = policy(States::Default);
+    let expected = output(&policy, &text, usize::MAX);
+    for seed in 0..20 {
+        let mut rng = Rng::new(seed);
+        let mut channel = Channel::new(&policy, ChannelKind::Text);
+        let mut output = Vec::new();
+        let mut at = 0;
+        for cut in rng.cuts(text.len(), text.len() / 3) {
+            let chunk = &text.as_bytes()[at..at + cut];
+            at += cut;
+            (channel, output) = thread::scope(|scope| {
+                let next = scope.spawn(move || {
+                    chunk.chunks(3).for_each(|piece| channel.push(piece).write_to(&mut output));
+                    (channel, output)
+                });
+                next.join().expect("pushing does not panic")
+            });
+        }
+        channel.finish().write_to(&mut output);
+        assert!(output == expected.as_bytes(), "with seed {seed}");
+    }
+}
