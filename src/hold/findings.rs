@@ -4,12 +4,12 @@ use crate::policy::{Policy, Reason, Scope, Verdict};
 use std::ops::Range;
 
 /// Spans that may still grow, in the order of their ends.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     pending: Vec<Finding>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Finding {
     rule: u32,
     span: Range<u64>,

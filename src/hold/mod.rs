@@ -34,7 +34,7 @@ use std::ops::Range;
 /// assert_eq!(out, b"It is [ssn].");
 /// # Ok::<(), holdback::BuildError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Channel {
     policy: Policy,
     kind: ChannelKind,
@@ -49,7 +49,7 @@ pub struct Channel {
 }
 
 /// What matched and what became of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Account {
     /// Every byte before it was handed out. Never decreases.
     decided: u64,

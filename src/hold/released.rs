@@ -14,7 +14,7 @@ pub struct Released<'a> {
 }
 
 /// What one call decided about covered text.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Handout {
     pub(super) cuts: Vec<Cut>,
     pub(super) replacements: String,

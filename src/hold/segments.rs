@@ -6,7 +6,7 @@ use crate::policy::Policy;
 use std::ops::Range;
 
 /// The segments that are not handed out whole yet, disjoint and in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Segments {
     pending: Vec<Segment>,
 }

@@ -28,7 +28,7 @@ pub(crate) enum HitKind {
 }
 
 /// A place in the automaton and the starts of the live threads' groups. Holds no text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cursor {
     /// The row of the table that it is in, unless `loose`.
     row: u32,
@@ -45,7 +45,7 @@ pub(crate) struct Cursor {
 
 const RING: usize = MAX_GROUPS + 1;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Loose {
     config: Arc<Config>,
     starts: Vec<u32>,

@@ -1,10 +1,44 @@
 //! The wire: framers, JSON splicing, one file per dialect, and the filter that drives them.
 //!
-//! No I/O, no clock, no async: bytes and the time come in as arguments, bytes and a wished-for time go out.
+//! No I/O, no clock, no async: bytes and the time come in as arguments, bytes go out.
+//!
+//! ```text
+//! bytes ─ sse ─ events ─ json ─ tape ─ table ─ fields ─ coding ─ lanes (hold::Channel) ─ cuts
+//!                  │                                                                      │
+//!                  └───────────────── queue: waits in order ── splice ◄───────────────────┘ ─ bytes
+//! ```
+//!
+//! An event waits in a queue until every text in it is decided. It then leaves as the very bytes that came, or with
+//! only the touched strings spliced.
 
-use crate::policy::{ChannelKind, Policy, Verdict};
-use bytes::Bytes;
-use std::time::{Duration, Instant};
+mod args;
+mod coding;
+mod cuts;
+mod detect;
+mod document;
+mod events;
+mod filter;
+mod grammar;
+mod json;
+mod lane;
+mod lanes;
+mod moderate;
+mod openai_chat;
+mod options;
+mod plain;
+mod queue;
+mod snapshot;
+mod splice;
+mod sse;
+mod table;
+#[cfg(test)]
+mod test_data;
+
+pub use filter::Filter;
+pub use options::{FilterOptions, Limits, ToolCalls, UsageChunk};
+
+use crate::policy::{ChannelKind, Verdict};
+use std::time::Duration;
 
 /// What a stream's bytes mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +78,10 @@ pub enum Failure {
     Truncated,
     /// An event cannot be read, has duplicate keys, or is larger than the limit.
     Malformed,
+    /// The upstream said so itself, by an event of its protocol, which was passed on.
+    Reported,
+    /// More had to wait for a decision than the limits allow.
+    Overflow,
 }
 
 /// Sees what happens to a stream. Every method has an empty default.
@@ -65,39 +103,3 @@ pub trait Observer {
 }
 
 impl Observer for () {}
-
-/// One stream under a policy: wire bytes in, wire bytes out.
-pub struct Filter {}
-
-impl Filter {
-    /// A filter for one stream. Without a dialect it is told by the first event.
-    pub fn new(policy: &Policy, dialect: Option<Dialect>) -> Filter {
-        let _ = (policy, dialect);
-        Filter {}
-    }
-
-    /// Takes the next bytes from upstream. What may leave is then had from [`pop`](Filter::pop).
-    pub fn push(&mut self, chunk: Bytes, now: Instant, observer: &mut dyn Observer) {
-        let _ = (chunk, now, observer);
-    }
-
-    /// The upstream came to its end.
-    pub fn finish(&mut self, now: Instant, observer: &mut dyn Observer) {
-        let _ = (now, observer);
-    }
-
-    /// The upstream failed, or nothing came for too long: the protocol's error form, held text withheld.
-    pub fn fail(&mut self, ending: Ending, now: Instant, observer: &mut dyn Observer) {
-        let _ = (ending, now, observer);
-    }
-
-    /// The next bytes for downstream.
-    pub fn pop(&mut self) -> Option<Bytes> {
-        None
-    }
-
-    /// How the stream ended, once it has. Nothing more is pushed then; what [`pop`](Filter::pop) still has must go out.
-    pub fn ending(&self) -> Option<&Ending> {
-        None
-    }
-}

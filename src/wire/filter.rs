@@ -1,0 +1,164 @@
+//! One stream under a policy: wire bytes in, wire bytes out.
+
+use super::detect::{Guess, detect};
+use super::document::Document;
+use super::events::EventStream;
+use super::plain::PlainText;
+use super::{Dialect, Ending, FilterOptions, Observer, openai_chat};
+use crate::policy::Policy;
+use bytes::{Bytes, BytesMut};
+use std::time::Instant;
+
+/// One stream under a policy: wire bytes in, wire bytes out.
+///
+/// It does no I/O and has no clock. What may leave after a call is had from [`pop`](Filter::pop).
+///
+/// ```
+/// use holdback::{Dialect, Filter, Policy, Rule};
+/// use std::time::Instant;
+///
+/// let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar").redact("[codename]")).build()?;
+/// let mut filter = Filter::new(&policy, Some(Dialect::OpenAiChat));
+/// let mut out = Vec::new();
+/// for delta in ["The Night", "jar flies"] {
+///     let event = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{delta}\"}}}}]}}\n\n");
+///     filter.push(event.into(), Instant::now(), &mut ());
+///     while let Some(bytes) = filter.pop() {
+///         out.extend_from_slice(&bytes);
+///     }
+/// }
+/// let out = String::from_utf8(out)?;
+/// assert!(out.contains(r#""content":"The ""#));
+/// assert!(out.contains(r#""content":"[codename] flies""#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Filter {
+    policy: Policy,
+    options: FilterOptions,
+    state: State,
+    ending: Option<Ending>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The first bytes, which do not tell the dialect yet.
+    Undecided(BytesMut),
+    Text(Box<PlainText>),
+    Events(Box<EventStream>),
+    Json(Box<Document>),
+}
+
+impl Filter {
+    /// A filter for one stream. Without a dialect it is told by the first event.
+    pub fn new(policy: &Policy, dialect: Option<Dialect>) -> Filter {
+        Filter::with_options(policy, dialect, FilterOptions::default())
+    }
+
+    /// A filter for one stream that is told more than its policy.
+    pub fn with_options(policy: &Policy, dialect: Option<Dialect>, options: FilterOptions) -> Filter {
+        let state = match dialect {
+            Some(dialect) => State::of(dialect, policy, &options),
+            None => State::Undecided(BytesMut::new()),
+        };
+        Filter { policy: policy.clone(), options, state, ending: None }
+    }
+
+    /// Takes the next bytes from upstream. What may leave is then had from [`pop`](Filter::pop).
+    pub fn push(&mut self, chunk: Bytes, now: Instant, observer: &mut dyn Observer) {
+        if self.ending.is_some() {
+            return;
+        }
+        let Some(chunk) = self.begin(chunk) else { return };
+        let ending = match &mut self.state {
+            State::Undecided(_) => None,
+            State::Text(text) => text.push(chunk, now, observer),
+            State::Events(events) => events.push(chunk, now, observer),
+            State::Json(document) => document.push(chunk, now),
+        };
+        self.end(ending, observer);
+    }
+
+    /// The upstream came to its end.
+    pub fn finish(&mut self, now: Instant, observer: &mut dyn Observer) {
+        if self.ending.is_some() {
+            return;
+        }
+        if let State::Undecided(start) = &mut self.state {
+            // What does not say what it is is text.
+            let start = start.split().freeze();
+            self.state = State::of(Dialect::Text, &self.policy, &self.options);
+            self.push(start, now, observer);
+        }
+        let ending = match &mut self.state {
+            State::Undecided(_) => Ending::Complete,
+            State::Text(text) => text.finish(now, observer),
+            State::Events(events) => events.finish(now, observer),
+            State::Json(document) => document.finish(now, observer),
+        };
+        self.end(Some(ending), observer);
+    }
+
+    /// The upstream failed, or nothing came for too long: the protocol's error form, held text withheld.
+    pub fn fail(&mut self, ending: Ending, now: Instant, observer: &mut dyn Observer) {
+        if self.ending.is_some() {
+            return;
+        }
+        match &mut self.state {
+            // A text has no form to say so in: its transport must.
+            State::Undecided(_) | State::Text(_) => {}
+            State::Events(events) => events.end(&ending, now, observer),
+            State::Json(document) => drop(document.fail(ending.clone())),
+        }
+        self.end(Some(ending), observer);
+    }
+
+    /// The next bytes for downstream.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        match &mut self.state {
+            State::Undecided(_) => None,
+            State::Text(text) => text.pop(),
+            State::Events(events) => events.pop(),
+            State::Json(document) => document.pop(),
+        }
+    }
+
+    /// How the stream ended, once it has. Nothing more is pushed then; what [`pop`](Filter::pop) still has must go out.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// The bytes to moderate now: all that came, once it is known what they mean.
+    fn begin(&mut self, chunk: Bytes) -> Option<Bytes> {
+        let State::Undecided(start) = &mut self.state else { return Some(chunk) };
+        start.extend_from_slice(&chunk);
+        match detect(start) {
+            Guess::Open if start.len() <= self.options.limits.event_bytes => None,
+            guess => {
+                let chunk = start.split().freeze();
+                let dialect = if let Guess::Is(dialect) = guess { dialect } else { Dialect::Text };
+                self.state = State::of(dialect, &self.policy, &self.options);
+                Some(chunk)
+            }
+        }
+    }
+
+    fn end(&mut self, ending: Option<Ending>, observer: &mut dyn Observer) {
+        if let Some(ending) = ending
+            && self.ending.is_none()
+        {
+            observer.ending(&ending);
+            self.ending = Some(ending);
+        }
+    }
+}
+
+impl State {
+    fn of(dialect: Dialect, policy: &Policy, options: &FilterOptions) -> State {
+        match dialect {
+            Dialect::Text => State::Text(Box::new(PlainText::new(policy))),
+            Dialect::OpenAiChat => State::Events(Box::new(EventStream::new(policy, openai_chat::GRAMMAR, options))),
+            Dialect::Json => State::Json(Box::new(Document::new(policy, options))),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A channel on the wire: the engine's channel, and what it takes to find its bytes in the events again.
+
+use super::coding::Coding;
+use super::cuts::Cuts;
+use super::splice::Quoted;
+use crate::hold::{Channel, Part, Released};
+use crate::policy::{ChannelKind, Policy, Verdict};
+use std::ops::Range;
+
+/// One channel of a stream.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    channel: Channel,
+    coding: Coding,
+    pub(crate) cuts: Cuts,
+    /// Text taken, decoded.
+    len: u64,
+    /// Every byte before it is decided. Never decreases, and is `<= len`.
+    decided: u64,
+    phase: Phase,
+    /// Cuts from here on are kept when the events that they touched have left.
+    keep_cuts_from: u64,
+    /// The first field in the queue that ends within the unit that is open now.
+    pub(crate) open_from: Option<u64>,
+    pub(crate) quoted: Quoted,
+    edited: Edited,
+    /// Text that was pushed; used again.
+    text: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Was at its end for the time being: what was held from this offset on is decided as if it were.
+    Paused { from: u64 },
+    Finished,
+}
+
+/// Whether any of the text was cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Edited {
+    #[default]
+    No,
+    Yes,
+}
+
+/// What a push has added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Added {
+    /// The decoder's state before it.
+    pub(crate) coding: Coding,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// Where in the text the unit ended that was open before.
+    pub(crate) closed_at: Option<u64>,
+}
+
+/// Text that cannot be taken any more: a finished channel goes on, or a paused one so that a match reaches into
+/// what has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unexpected;
+
+impl Lane {
+    pub(crate) fn new(policy: &Policy, kind: ChannelKind, coding: Coding) -> Lane {
+        Lane {
+            channel: Channel::new(policy, kind),
+            coding,
+            cuts: Cuts::default(),
+            len: 0,
+            decided: 0,
+            phase: Phase::Open,
+            keep_cuts_from: u64::MAX,
+            open_from: None,
+            quoted: Quoted::No,
+            edited: Edited::No,
+            text: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Takes raw bytes of the channel's next delta.
+    pub(crate) fn push(&mut self, raw: &[u8], verdicts: &mut Vec<Verdict>) -> Result<Added, Unexpected> {
+        let (coding, start) = (self.coding, self.len);
+        if raw.is_empty() {
+            return Ok(Added { coding, start, end: start, closed_at: None });
+        }
+        if self.phase == Phase::Finished {
+            return Err(Unexpected);
+        }
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        let mut closed_at = None;
+        let is_verbatim = self.coding.is_transparent() && memchr::memchr(b'\\', raw).is_none();
+        let delta = if is_verbatim {
+            raw
+        } else {
+            closed_at = self.coding.decode(raw, &mut text, &mut self.scratch).map(|at| start + at as u64);
+            &text
+        };
+        let result = self.take(delta, verdicts);
+        self.text = text;
+        result?;
+        Ok(Added { coding, start, end: self.len, closed_at })
+    }
+
+    /// The channel may be at its end, or go on later: decides what is held as if it were the end.
+    ///
+    /// If the channel goes on, it goes on as if nothing had been; a match that reaches back into what has left by
+    /// then is [`Unexpected`].
+    pub(crate) fn pause(&mut self, verdicts: &mut Vec<Verdict>) {
+        if self.phase != Phase::Open || self.decided == self.len || self.coding.is_open() || self.is_terminated() {
+            return;
+        }
+        let from = self.decided;
+        let mut channel = self.channel.clone();
+        let released = channel.finish();
+        verdicts.extend_from_slice(released.verdicts());
+        cut(&mut self.cuts, &mut self.edited, from, &released);
+        let is_terminated = channel.terminated().is_some();
+        self.decided = if is_terminated { channel.decided() } else { self.len };
+        self.keep_cuts_from = self.keep_cuts_from.min(from);
+        if is_terminated {
+            self.channel = channel;
+        } else {
+            self.phase = Phase::Paused { from };
+        }
+    }
+
+    /// The channel is at its end. Gives back where the unit ended that was open, if one was.
+    pub(crate) fn finish(&mut self, verdicts: &mut Vec<Verdict>) -> Result<Option<u64>, Unexpected> {
+        if self.phase == Phase::Finished {
+            return Ok(None);
+        }
+        let was_open = self.coding.is_open();
+        if was_open {
+            let mut rest = std::mem::take(&mut self.text);
+            rest.clear();
+            self.coding.finish(&mut rest);
+            let result = self.take(&rest, verdicts);
+            self.text = rest;
+            result?;
+        }
+        let from = self.channel.decided();
+        let released = self.channel.finish();
+        let result = settle(&mut self.cuts, &mut self.edited, self.decided, from, &released);
+        report(&released, &self.phase, self.decided, verdicts);
+        self.decided = self.decided.max(self.channel.decided());
+        self.phase = Phase::Finished;
+        result?;
+        Ok(was_open.then_some(self.len))
+    }
+
+    fn take(&mut self, delta: &[u8], verdicts: &mut Vec<Verdict>) -> Result<(), Unexpected> {
+        self.len += delta.len() as u64;
+        let from = self.channel.decided();
+        let released = self.channel.push(delta);
+        let result = settle(&mut self.cuts, &mut self.edited, self.decided, from, &released);
+        report(&released, &self.phase, self.decided, verdicts);
+        self.decided = self.decided.max(self.channel.decided());
+        if let Phase::Paused { from } = self.phase
+            && self.channel.decided() > from
+            && self.channel.decided() >= self.decided
+        {
+            self.phase = Phase::Open;
+        }
+        result
+    }
+
+    pub(crate) fn kind(&self) -> ChannelKind {
+        self.channel.kind()
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn decided(&self) -> u64 {
+        self.decided
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.phase == Phase::Finished
+    }
+
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.channel.terminated().is_some()
+    }
+
+    /// Whether what came last ends within something that is decided as a whole.
+    pub(crate) fn is_open(&self) -> bool {
+        self.coding.is_open()
+    }
+
+    /// Whether any of its text was ever cut.
+    pub(crate) fn is_edited(&self) -> bool {
+        self.edited == Edited::Yes
+    }
+
+    /// Keeps every cut from now on: a snapshot shows the text from its beginning again.
+    pub(crate) fn keep_cuts(&mut self) {
+        self.keep_cuts_from = 0;
+    }
+
+    /// Text before this offset will not be written any more.
+    pub(crate) fn forget(&mut self, until: u64) {
+        if !self.cuts.is_empty() {
+            self.cuts.forget(until.min(self.keep_cuts_from));
+        }
+    }
+}
+
+/// Notes what was cut.
+fn cut(cuts: &mut Cuts, edited: &mut Edited, from: u64, released: &Released<'_>) {
+    if released.is_untouched() {
+        return;
+    }
+    *edited = Edited::Yes;
+    let mut at = from;
+    for part in released.parts() {
+        match part {
+            Part::Keep(bytes) => at += bytes.len() as u64,
+            Part::Cut { len, replacement } => {
+                cuts.push(at..at + len, replacement);
+                at += len;
+            }
+        }
+    }
+}
+
+/// Notes what was cut of a channel that may have been decided further already, while it was paused.
+fn settle(
+    cuts: &mut Cuts,
+    edited: &mut Edited,
+    decided: u64,
+    from: u64,
+    released: &Released<'_>,
+) -> Result<(), Unexpected> {
+    if from >= decided {
+        cut(cuts, edited, from, released);
+        return Ok(());
+    }
+    let mut at = from;
+    for part in released.parts() {
+        let (span, replacement): (Range<u64>, _) = match part {
+            Part::Keep(bytes) => {
+                at += bytes.len() as u64;
+                continue;
+            }
+            Part::Cut { len, replacement } => (at..at + len, replacement),
+        };
+        at = span.end;
+        if !cuts.covers(span.start..span.end.min(decided)) {
+            return Err(Unexpected);
+        }
+        if span.end > decided {
+            *edited = Edited::Yes;
+            cuts.push(span.start.max(decided)..span.end, replacement);
+        }
+    }
+    Ok(())
+}
+
+/// Hands on the verdicts that were not handed on when the channel was paused.
+fn report(released: &Released<'_>, phase: &Phase, decided: u64, verdicts: &mut Vec<Verdict>) {
+    let is_known = |verdict: &&Verdict| matches!(phase, Phase::Paused { .. }) && verdict.span.end <= decided;
+    verdicts.extend(released.verdicts().iter().filter(|verdict| !is_known(verdict)).cloned());
+}

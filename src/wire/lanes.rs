@@ -1,0 +1,293 @@
+//! All channels of a stream, and what is found in them.
+
+use super::coding::Coding;
+use super::cuts::Cuts;
+use super::lane::{Added, Lane};
+use super::snapshot::{Before, Shows, Snapshot};
+use super::table::Role;
+use super::{Failure, Observer};
+use crate::hold::{Channel, Part};
+use crate::policy::{ChannelKind, Policy, Verdict};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A stream's channels.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    policy: Policy,
+    entries: Vec<Entry>,
+    by_key: BTreeMap<Key, u32>,
+    /// Keys of members that no row names.
+    names: BTreeMap<Box<[u8]>, u16>,
+    /// For texts of their own: each is at its end before the next one begins.
+    own: [Option<Channel>; ChannelKind::ALL.len()],
+    /// More channels than this in one stream are a fault.
+    most: usize,
+    /// The verdict that ends the stream.
+    stop: Option<Verdict>,
+    verdicts: Vec<Verdict>,
+    text: Vec<u8>,
+}
+
+/// What tells a channel from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) choice: u32,
+    pub(crate) row: u16,
+    pub(crate) item: u32,
+    /// The number of an unlisted member's name, beyond 0.
+    pub(crate) name: u16,
+}
+
+/// A channel and its place in the dialect.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) lane: Lane,
+    pub(crate) key: Key,
+    pub(crate) role: Role,
+    snapshot: Snapshot,
+    /// Number of the event that brought its last text, and where that text began.
+    pub(crate) last_event: u64,
+    last_start: u64,
+}
+
+/// What became of a text of its own.
+#[derive(Debug)]
+pub(crate) struct OwnText {
+    pub(crate) cuts: Cuts,
+    pub(crate) text: Range<u64>,
+    pub(crate) limit: u64,
+}
+
+impl Lanes {
+    pub(crate) fn new(policy: &Policy, most: usize) -> Lanes {
+        Lanes {
+            policy: policy.clone(),
+            entries: Vec::new(),
+            by_key: BTreeMap::new(),
+            names: BTreeMap::new(),
+            own: Default::default(),
+            most,
+            stop: None,
+            verdicts: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    /// The channel with this key; a new one if there is none.
+    pub(crate) fn open(&mut self, key: Key, role: Role, kind: ChannelKind, coding: Coding) -> Result<u32, Failure> {
+        if let Some(&lane) = self.by_key.get(&key) {
+            return Ok(lane);
+        }
+        if self.entries.len() >= self.most {
+            return Err(Failure::Overflow);
+        }
+        let mut lane = Lane::new(&self.policy, kind, coding);
+        if let Role::Snapshot(_) = role {
+            lane.keep_cuts();
+        }
+        let id = self.entries.len() as u32;
+        self.entries.push(Entry { lane, key, role, snapshot: Snapshot::default(), last_event: 0, last_start: 0 });
+        self.by_key.insert(key, id);
+        Ok(id)
+    }
+
+    /// The number of an unlisted member's name.
+    pub(crate) fn name(&mut self, name: &[u8]) -> Result<u16, Failure> {
+        if let Some(&number) = self.names.get(name) {
+            return Ok(number);
+        }
+        let number = u16::try_from(self.names.len() + 1).ok().filter(|n| usize::from(*n) <= self.most);
+        let number = number.ok_or(Failure::Overflow)?;
+        self.names.insert(name.into(), number);
+        Ok(number)
+    }
+
+    /// Takes a delta's raw bytes.
+    pub(crate) fn push(
+        &mut self,
+        id: u32,
+        raw: &[u8],
+        event: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Added, Failure> {
+        let entry = &mut self.entries[id as usize];
+        if !raw.is_empty() && entry.last_event != event {
+            (entry.last_event, entry.last_start) = (event, entry.lane.len());
+        }
+        let added = entry.lane.push(raw, &mut self.verdicts);
+        self.report(id, observer);
+        added.map_err(|_| Failure::Malformed)
+    }
+
+    /// How a snapshot's value stands to the ones before it; `primary` is the channel that it repeats.
+    pub(crate) fn snapshot(
+        &mut self,
+        id: u32,
+        raw: &[u8],
+        delta: &[u8],
+        primary: Option<u32>,
+        event: u64,
+    ) -> Result<Shows, Failure> {
+        let before = primary.map(|id| &self.entries[id as usize]).map_or(0, |primary| {
+            if primary.last_event == event { primary.last_start } else { primary.lane.len() }
+        });
+        let before = if before > 0 { Before::Some } else { Before::None };
+        self.entries[id as usize].snapshot.next(raw, delta, before).map_err(|_| Failure::Malformed)
+    }
+
+    /// A choice goes on with text of this rank: decides what its earlier channels hold as if they were at their
+    /// end, so that the answer does not wait for a thought that may never go on.
+    pub(crate) fn pause_before(&mut self, choice: u32, rank: u8, event: u64, observer: &mut dyn Observer) {
+        for id in 0..self.entries.len() {
+            let entry = &mut self.entries[id];
+            let is_absent = matches!(entry.role, Role::Unlisted(_)) && entry.last_event != event;
+            if entry.key.choice == choice && (is_absent || rank_of(entry.lane.kind()) < rank) {
+                entry.lane.pause(&mut self.verdicts);
+                self.report(id as u32, observer);
+            }
+        }
+    }
+
+    /// A channel is at its end; gives back where the unit ended that was open.
+    pub(crate) fn finish(&mut self, id: u32, observer: &mut dyn Observer) -> Result<Option<u64>, Failure> {
+        let closed = self.entries[id as usize].lane.finish(&mut self.verdicts);
+        self.report(id, observer);
+        closed.map_err(|_| Failure::Malformed)
+    }
+
+    /// Moderates a text that is whole; gives back what to cut, if anything.
+    pub(crate) fn own(
+        &mut self,
+        kind: ChannelKind,
+        coding: Coding,
+        raw: &[u8],
+        observer: &mut dyn Observer,
+    ) -> Option<OwnText> {
+        if raw.is_empty() {
+            return None;
+        }
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        let mut decoder = coding;
+        decoder.decode(raw, &mut text, &mut Vec::new());
+        decoder.finish(&mut text);
+        let channel = self.own[kind as usize].get_or_insert_with(|| Channel::new(&self.policy, kind));
+        let start = channel.len();
+        let mut cuts = Cuts::default();
+        let mut at = channel.decided();
+        for step in [Step::Push, Step::Finish] {
+            let released = match step {
+                Step::Push => channel.push(&text),
+                Step::Finish => channel.finish(),
+            };
+            self.verdicts.extend_from_slice(released.verdicts());
+            for part in released.parts() {
+                at += match part {
+                    Part::Keep(bytes) => bytes.len() as u64,
+                    Part::Cut { len, replacement } => {
+                        cuts.push(at..at + len, replacement);
+                        len
+                    }
+                };
+            }
+        }
+        let end = start + text.len() as u64;
+        self.text = text;
+        let stop = channel.terminated().cloned();
+        let limit = if stop.is_some() { at } else { u64::MAX };
+        for mut verdict in self.verdicts.drain(..) {
+            verdict.span = verdict.span.start - start..verdict.span.end - start;
+            observer.verdict(kind, &verdict);
+        }
+        if let Some(mut verdict) = stop {
+            verdict.span = verdict.span.start - start..verdict.span.end - start;
+            self.stop.get_or_insert(verdict);
+            self.own[kind as usize] = None;
+        }
+        (limit != u64::MAX || !cuts.is_empty()).then_some(OwnText { cuts, text: start..end, limit })
+    }
+
+    /// The verdict that ends the stream, once there is one.
+    pub(crate) fn stop(&self) -> Option<&Verdict> {
+        self.stop.as_ref()
+    }
+
+    pub(crate) fn entry(&self, id: u32) -> &Entry {
+        &self.entries[id as usize]
+    }
+
+    pub(crate) fn entry_mut(&mut self, id: u32) -> &mut Entry {
+        &mut self.entries[id as usize]
+    }
+
+    pub(crate) fn find(&self, key: Key) -> Option<u32> {
+        self.by_key.get(&key).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        (0..).zip(&self.entries)
+    }
+
+    /// The channels of a choice.
+    pub(crate) fn of_choice(&self, choice: u32) -> Vec<u32> {
+        let all = Key { choice, row: 0, item: 0, name: 0 }..=Key { choice, row: u16::MAX, item: u32::MAX, name: u16::MAX };
+        self.by_key.range(all).map(|(_, id)| *id).collect()
+    }
+
+    /// Tells the observer what was found, unless another channel with the same text does.
+    fn report(&mut self, id: u32, observer: &mut dyn Observer) {
+        if self.verdicts.is_empty() {
+            return;
+        }
+        let entry = &self.entries[id as usize];
+        let kind = entry.lane.kind();
+        if entry.lane.is_terminated() && self.stop.is_none() {
+            self.stop = self.verdicts.last().cloned();
+        }
+        let is_told_elsewhere = entry.repeats()
+            && self.entries.iter().any(|other| {
+                other.key.choice == entry.key.choice && other.lane.kind() == kind && !other.repeats() && other.lane.len() > 0
+            });
+        for verdict in self.verdicts.drain(..) {
+            if !is_told_elsewhere {
+                observer.verdict(kind, &verdict);
+            }
+        }
+    }
+}
+
+enum Step {
+    Push,
+    Finish,
+}
+
+impl Entry {
+    /// Whether it is a part of a tool call.
+    pub(crate) fn is_of_call(&self) -> bool {
+        self.lane.kind() == ChannelKind::ToolArgs
+    }
+
+    /// Whether another channel has the same text, where it exists.
+    fn repeats(&self) -> bool {
+        matches!(self.role, Role::Echo(_) | Role::Snapshot(_) | Role::Token(_) | Role::TokenBytes(_))
+    }
+}
+
+/// The order in which the kinds of a choice follow each other: a model thinks, answers, calls.
+pub(crate) fn rank_of(kind: ChannelKind) -> u8 {
+    match kind {
+        ChannelKind::Reasoning => 0,
+        ChannelKind::Text | ChannelKind::Refusal => 1,
+        ChannelKind::ToolArgs | ChannelKind::ToolResult => 2,
+    }
+}
+
+/// The coding of a role's text.
+pub(crate) fn coding_of(role: Role) -> Coding {
+    match role {
+        Role::Args => Coding::ARGS,
+        Role::TokenBytes(_) | Role::OwnBytes(_) => Coding::Bare,
+        _ => Coding::TEXT,
+    }
+}

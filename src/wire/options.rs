@@ -1,0 +1,67 @@
+//! What a filter may be told beside its policy.
+
+use crate::policy::{ChannelKind, Policy};
+
+/// What a [`Filter`](super::Filter) may be told beside its policy.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct FilterOptions {
+    /// Whether tool calls leave whole. Without it: they do if the policy may end the stream within one.
+    pub tool_calls: Option<ToolCalls>,
+    /// Whether the client asked for a usage chunk.
+    pub usage_chunk: UsageChunk,
+    /// What may wait.
+    pub limits: Limits,
+}
+
+impl FilterOptions {
+    pub(crate) fn tool_calls_under(&self, policy: &Policy) -> ToolCalls {
+        self.tool_calls.unwrap_or(match policy.may_terminate(ChannelKind::ToolArgs) {
+            true => ToolCalls::Atomic,
+            false => ToolCalls::Streamed,
+        })
+    }
+}
+
+/// How tool calls leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolCalls {
+    /// Whole or not at all: a call is held until its arguments are complete. A client that repairs broken JSON
+    /// would otherwise run half a call.
+    Atomic,
+    /// As they come. If the policy stops a stream within a call, the ending is an error, never a finish.
+    Streamed,
+}
+
+/// Whether the client asked for a usage chunk (`stream_options.include_usage`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsageChunk {
+    /// It did: a stream that the policy ends repeats the last usage that the upstream told, if it told any.
+    Asked,
+    /// It did not.
+    #[default]
+    NotAsked,
+}
+
+/// What may wait in memory. Beyond a limit a stream fails closed: held text is withheld, and the ending is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest event, and the largest JSON document. Beyond it:
+    /// [`Failure::Malformed`](super::Failure::Malformed).
+    pub event_bytes: usize,
+    /// Raw bytes of all events that wait. Beyond it: [`Failure::Overflow`](super::Failure::Overflow).
+    pub held_bytes: usize,
+    /// Events that wait. Beyond it: [`Failure::Overflow`](super::Failure::Overflow).
+    pub held_events: usize,
+    /// Channels of one stream. Beyond it: [`Failure::Overflow`](super::Failure::Overflow).
+    pub channels: usize,
+}
+
+impl Default for Limits {
+    /// 16 MiB an event (an image in base64 passes, and a hostile upstream costs no more), twice that and 65,536
+    /// events waiting, 4,096 channels (128 choices, the most that OpenAI's API takes, of 32 channels each).
+    fn default() -> Limits {
+        Limits { event_bytes: 16 << 20, held_bytes: 32 << 20, held_events: 1 << 16, channels: 1 << 12 }
+    }
+}

@@ -1,0 +1,202 @@
+//! Events that wait, in order, until every text in them is decided.
+
+use super::coding::Coding;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+/// The events that have not left, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    events: VecDeque<Waiting>,
+    /// The fields of all of them, one event's after the other's.
+    fields: VecDeque<Field>,
+    /// Fields that have left; field numbers count from the stream's first field.
+    left: u64,
+    /// Raw bytes that wait.
+    bytes: usize,
+}
+
+/// An event that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) raw: Bytes,
+    pub(crate) payload: Payload,
+    pub(crate) since: Instant,
+    /// What is known to change already.
+    pub(crate) edits: Vec<Edit>,
+    /// How many of the queue's fields are this event's.
+    pub(crate) fields: usize,
+}
+
+/// Where an event's JSON text lies.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Payload {
+    /// There is none.
+    #[default]
+    None,
+    /// In one piece.
+    Whole(Range<u32>),
+    /// In several lines.
+    Folded(Box<Folded>),
+}
+
+/// A text that came in several lines, and where they stand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Folded {
+    pub(crate) text: Vec<u8>,
+    /// Where each line begins, in `text` and in the event.
+    pub(crate) lines: Vec<(u32, u32)>,
+}
+
+/// A change of an event's raw bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Edit {
+    pub(crate) span: Range<u32>,
+    pub(crate) with: Vec<u8>,
+}
+
+/// A part of an event that a channel decides about.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) lane: u32,
+    pub(crate) touch: Touch,
+    pub(crate) end: End,
+    pub(crate) start: u64,
+    /// Raw bytes in the event.
+    pub(crate) raw: Range<u32>,
+    /// The decoder's state before them.
+    pub(crate) coding: Coding,
+}
+
+/// Where a field's text ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Known(u64),
+    /// Within a unit that has come up to here; the rest is in a later event.
+    Open(u64),
+}
+
+impl End {
+    pub(crate) fn offset(self) -> u64 {
+        match self {
+            End::Known(offset) | End::Open(offset) => offset,
+        }
+    }
+}
+
+/// What becomes of a field that was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    /// The raw bytes are string content, and what was cut is spliced out.
+    Splice,
+    /// The same, for content that shows the channel from its beginning once more.
+    View,
+    /// The raw bytes are a value that becomes `null`.
+    Null,
+    /// They become `null` if any of the channel was ever cut.
+    Seal,
+}
+
+impl Payload {
+    /// The JSON text.
+    pub(crate) fn text<'a>(&'a self, raw: &'a [u8]) -> Option<&'a [u8]> {
+        match self {
+            Payload::None => None,
+            Payload::Whole(span) => Some(&raw[span.start as usize..span.end as usize]),
+            Payload::Folded(folded) => Some(&folded.text),
+        }
+    }
+
+    /// The place in the event of a stretch of the text.
+    pub(crate) fn place(&self, span: Range<usize>) -> Range<u32> {
+        match self {
+            Payload::None => 0..0,
+            Payload::Whole(whole) => whole.start + span.start as u32..whole.start + span.end as u32,
+            Payload::Folded(folded) => {
+                let start = folded.place(span.start as u32);
+                // The end belongs to the line of the byte before it.
+                let end = if span.is_empty() { start } else { folded.place(span.end as u32 - 1) + 1 };
+                start..end
+            }
+        }
+    }
+}
+
+impl Folded {
+    fn place(&self, offset: u32) -> u32 {
+        let line = self.lines.partition_point(|(text, _)| *text <= offset).saturating_sub(1);
+        self.lines.get(line).map_or(offset, |(text, raw)| raw + (offset - text))
+    }
+}
+
+impl Queue {
+    /// Adds a field of the event that is pushed next; gives back its number.
+    pub(crate) fn add_field(&mut self, field: Field) -> u64 {
+        self.fields.push_back(field);
+        self.left + self.fields.len() as u64 - 1
+    }
+
+    /// The number that the next field gets.
+    pub(crate) fn next_field(&self) -> u64 {
+        self.left + self.fields.len() as u64
+    }
+
+    pub(crate) fn push(&mut self, event: Waiting) {
+        self.bytes += event.raw.len();
+        self.events.push_back(event);
+    }
+
+    /// The unit in which a lane's fields from number `from` on end is at its own end.
+    pub(crate) fn close_unit(&mut self, lane: u32, from: u64, end: u64) {
+        let first = from.saturating_sub(self.left) as usize;
+        for field in self.fields.iter_mut().skip(first).filter(|field| field.lane == lane) {
+            if let End::Open(_) = field.end {
+                field.end = End::Known(end);
+            }
+        }
+    }
+
+    pub(crate) fn front_fields(&self) -> impl Iterator<Item = &Field> {
+        let count = self.events.front().map_or(0, |event| event.fields);
+        self.fields.iter().take(count)
+    }
+
+    /// Takes the oldest event and appends its fields to `fields`.
+    pub(crate) fn pop(&mut self, fields: &mut Vec<Field>) -> Option<Waiting> {
+        let event = self.events.pop_front()?;
+        self.bytes -= event.raw.len();
+        self.left += event.fields as u64;
+        fields.extend(self.fields.drain(..event.fields));
+        Some(event)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// An event's bytes with its edits made. An edit within another one is not made.
+pub(crate) fn apply(raw: &[u8], edits: &mut [Edit]) -> Bytes {
+    edits.sort_by_key(|edit| (edit.span.start, std::cmp::Reverse(edit.span.end)));
+    let mut out = Vec::with_capacity(raw.len() + edits.iter().map(|edit| edit.with.len()).sum::<usize>());
+    let mut at = 0;
+    for edit in edits.iter().filter(|edit| edit.span.end as usize <= raw.len()) {
+        if edit.span.start as usize >= at {
+            out.extend_from_slice(&raw[at..edit.span.start as usize]);
+            out.extend_from_slice(&edit.with);
+            at = edit.span.end as usize;
+        }
+    }
+    out.extend_from_slice(&raw[at..]);
+    Bytes::from(out)
+}

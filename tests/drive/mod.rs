@@ -1,0 +1,135 @@
+//! Drives bytes through a filter, cut in every way that a test asks for.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use bytes::Bytes;
+use holdback::policy::ChannelKind;
+use holdback::{Dialect, Ending, Filter, Observer, Policy, Verdict};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What came out of a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    pub bytes: Vec<u8>,
+    pub ending: Ending,
+    pub verdicts: Vec<(ChannelKind, Verdict)>,
+}
+
+impl Output {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.bytes.clone()).expect("the streams of this test are UTF-8")
+    }
+
+    /// The JSON of every event that is an object.
+    pub fn events(&self) -> Vec<Value> {
+        events(&self.text())
+    }
+}
+
+/// Notes what an observer sees, and checks that the ending comes once and last.
+#[derive(Default)]
+pub struct Notes {
+    pub verdicts: Vec<(ChannelKind, Verdict)>,
+    pub released: usize,
+    pub endings: Vec<Ending>,
+}
+
+impl Observer for Notes {
+    fn verdict(&mut self, channel: ChannelKind, verdict: &Verdict) {
+        assert!(self.endings.is_empty(), "a verdict after the ending");
+        self.verdicts.push((channel, verdict.clone()));
+    }
+
+    fn release(&mut self, bytes: usize, _held: Duration) {
+        self.released += bytes;
+    }
+
+    fn ending(&mut self, ending: &Ending) {
+        self.endings.push(ending.clone());
+    }
+}
+
+/// Filters chunks to the upstream's end.
+pub fn filter(filter: Filter, chunks: impl IntoIterator<Item = Bytes>) -> Output {
+    end(filter, chunks, |filter, now, notes| filter.finish(now, notes))
+}
+
+/// Filters chunks, then ends the stream in some way.
+pub fn end(
+    mut filter: Filter,
+    chunks: impl IntoIterator<Item = Bytes>,
+    end: impl FnOnce(&mut Filter, Instant, &mut Notes),
+) -> Output {
+    let (now, mut notes, mut bytes) = (Instant::now(), Notes::default(), Vec::new());
+    for chunk in chunks {
+        filter.push(chunk, now, &mut notes);
+        while let Some(out) = filter.pop() {
+            assert!(!out.is_empty(), "nothing is handed on as something");
+            bytes.extend_from_slice(&out);
+        }
+        if filter.ending().is_some() {
+            break;
+        }
+    }
+    end(&mut filter, now, &mut notes);
+    while let Some(out) = filter.pop() {
+        bytes.extend_from_slice(&out);
+    }
+    let ending = filter.ending().cloned().expect("a finished stream has an ending");
+    assert_eq!(notes.endings, [ending.clone()], "the observer sees the ending once");
+    Output { bytes, ending, verdicts: notes.verdicts }
+}
+
+/// Filters one input, cut into pieces of this size.
+pub fn cut(policy: &Policy, dialect: Option<Dialect>, input: &[u8], size: usize) -> Output {
+    filter(Filter::new(policy, dialect), input.chunks(size.max(1)).map(Bytes::copy_from_slice))
+}
+
+/// Filters one input whole, and checks that every cut in two and every single byte give the same.
+pub fn at_every_cut(policy: &Policy, dialect: Option<Dialect>, input: &[u8]) -> Output {
+    let whole = cut(policy, dialect, input, input.len());
+    for at in 0..=input.len() {
+        let chunks = [&input[..at], &input[at..]].map(Bytes::copy_from_slice);
+        let output = filter(Filter::new(policy, dialect), chunks);
+        assert_eq!(output.text(), whole.text(), "cut at {at}");
+        assert_eq!(output, whole, "cut at {at}");
+    }
+    assert_eq!(cut(policy, dialect, input, 1), whole, "byte by byte");
+    whole
+}
+
+/// The JSON of every event that is an object.
+pub fn events(stream: &str) -> Vec<Value> {
+    let data = |block: &str| {
+        let lines = block.lines().filter_map(|line| line.strip_prefix("data:").map(str::trim_start));
+        serde_json::from_str(&lines.collect::<Vec<_>>().join("\n")).ok().filter(Value::is_object)
+    };
+    stream.replace("\r\n", "\n").split("\n\n").filter_map(data).collect()
+}
+
+/// A path in the folder `shared` beside the checkout, or `None`, said aloud, where it is absent.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")).join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is absent", path.display());
+    None
+}
+
+/// The chat streams that others have recorded: path below `streams` and bytes.
+pub fn recorded() -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for api in ["openai-chat", "azure-chat", "compat-chat"] {
+        let Some(folder) = shared(&format!("streams/{api}")) else { continue };
+        for entry in std::fs::read_dir(folder).expect("a folder can be read") {
+            let path = entry.expect("a folder can be read").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            all.push((format!("{api}/{name}"), std::fs::read(path).expect("a file can be read")));
+        }
+    }
+    all.sort();
+    all
+}
