@@ -6,6 +6,10 @@ use holdback::{BuildError, Channel, ChannelKind, Policy};
 use std::collections::HashMap;
 use std::io;
 
+fn example() -> &'static str {
+    PAGE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example")
+}
+
 fn today() -> Date {
     Date::parse("2026-11-22").expect("a date")
 }
@@ -45,8 +49,7 @@ const PAGE: &str = include_str!("../rules/README.md");
 
 #[test]
 fn the_pages_example_does_what_its_tests_say_at_every_cut() {
-    let example = PAGE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    let set = set(example);
+    let set = set(example());
     assert_eq!(example_failures(&set), [""; 0]);
     assert_eq!(set.rules().len(), 9);
 }
@@ -294,6 +297,38 @@ fn packs_are_found_by_name() {
     ));
     let severe = Policy::builder().rules(rules).build().expect("a policy");
     assert!(severe.rules().any(|rule| rule.severity() == Severity::Critical));
+}
+
+/// Whatever a file says, reading it ends in rules or in faults.
+#[test]
+fn broken_files_are_faults_and_never_a_panic() {
+    let seed = std::env::var("HOLDBACK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_u64);
+    println!("HOLDBACK_SEED={seed}");
+    let mut state = seed | 1;
+    let mut random = move |below: usize| {
+        // Xorshift (G. Marsaglia, 2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize % below
+    };
+    let files = [example(), Pack::PII.source(), Pack::SECRETS.source(), Pack::EXFIL.source()];
+    let spare: Vec<char> = "'\"[]{}()=.,\\*+?|^$#\n 019azAZé\u{200b}".chars().collect();
+    for _ in 0..400 {
+        let mut text: Vec<char> = files[random(files.len())].chars().collect();
+        for _ in 0..=random(4) {
+            let at = random(text.len());
+            match random(3) {
+                0 => text[at] = spare[random(spare.len())],
+                1 => text.insert(at, spare[random(spare.len())]),
+                _ => drop(text.drain(at..(at + random(40)).min(text.len()))),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(error) = RuleSet::from_toml("broken.toml", &text, today()) {
+            assert!(error.faults().iter().all(|fault| fault.line.is_some()), "{error}");
+        }
+    }
 }
 
 /// The example files of the rule format's description, which stand beside the checkout.

@@ -5,7 +5,7 @@
 #![cfg(feature = "tower")]
 
 use flate2::read::GzDecoder;
-use holdback::rule::Pack;
+use holdback::rule::{Pack, Validator};
 use holdback::{Channel, ChannelKind, Policy};
 use serde_json::Value;
 use std::fs::File;
@@ -117,6 +117,54 @@ fn personal_data_is_found() {
     println!("all six: precision {:.3}, recall {:.3}", all.precision(), all.recall());
     assert!(all.precision() >= 0.99, "precision {:.3}", all.precision());
     assert!(all.recall() >= 0.96, "recall {:.3}", all.recall());
+}
+
+#[test]
+fn checksums_are_right() {
+    let Some(samples) = samples("dd-sds-checksums") else { return };
+    for (rule, validator) in [("luhn_checksum", Validator::luhn()), ("iban_checker", Validator::iban())] {
+        let of_rule = samples.iter().filter(|sample| sample.facts["rule"] == rule);
+        for (sample, wanted) in of_rule.map(|sample| (sample, sample.facts["polarity"] == "pos")) {
+            assert_eq!(validator.accepts(sample.text.as_bytes()), wanted, "{rule}: {}", sample.text);
+        }
+    }
+}
+
+#[test]
+fn recognisers_own_tests_are_met() {
+    let Some(samples) = samples("presidio-tests") else { return };
+    let policy = policy(&[Pack::PII]);
+    for (kind, rule, least) in [
+        ("credit_card", "pii.payment-card", 1.0),
+        ("email", "pii.email", 1.0),
+        ("iban", "pii.iban", 1.0),
+        ("us_ssn", "pii.us-ssn", 1.0),
+        ("phone", "pii.phone", 0.85),
+    ] {
+        let mut score = Score::default();
+        for sample in samples.iter().filter(|sample| sample.facts["rule"] == kind) {
+            let mut found: Vec<_> =
+                finds(&policy, &sample.text).into_iter().filter(|(_, by)| by.starts_with(rule)).collect();
+            for (wanted, _) in &sample.spans {
+                score.wanted += 1;
+                let before = found.len();
+                found.retain(|(span, _)| overlap(span, wanted) < 0.5);
+                if found.len() < before {
+                    score.found += 1;
+                } else {
+                    println!("{kind} missed: {:?} in {:?}", &sample.text[wanted.clone()], sample.text);
+                }
+            }
+            if sample.facts["polarity"] == "neg" {
+                for (span, by) in &found {
+                    println!("{by} noisy: {:?} in {:?}", &sample.text[span.clone()], sample.text);
+                }
+                score.noisy += found.len();
+            }
+        }
+        println!("{kind}: {} wanted, precision {:.3}, recall {:.3}", score.wanted, score.precision(), score.recall());
+        assert!(score.recall() >= least, "{kind}: recall {:.3} is below {least}", score.recall());
+    }
 }
 
 #[test]

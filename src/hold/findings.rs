@@ -1,6 +1,6 @@
 //! What is reported: the spans of each rule, overlapping ones of the same rule merged.
 
-use crate::policy::{Policy, Reason, Scope, Verdict};
+use crate::policy::{Policy, Reason, Verdict};
 use std::ops::Range;
 
 /// Spans that may still grow, in the order of their ends.
@@ -9,10 +9,11 @@ pub(super) struct Findings {
     pending: Vec<Finding>,
 }
 
+/// A span that a rule matches, with what it overlaps of the same rule.
 #[derive(Clone, Debug)]
-struct Finding {
-    rule: u32,
-    span: Range<u64>,
+pub(super) struct Finding {
+    pub(super) rule: u32,
+    pub(super) span: Range<u64>,
     reason: Reason,
 }
 
@@ -26,30 +27,30 @@ impl Findings {
         let mut at = self.pending.len();
         while at > 0 && self.pending[at - 1].span.end > finding.span.start {
             at -= 1;
-            if self.pending[at].rule == rule {
-                let earlier = self.pending.remove(at);
+            // A right context of several lengths brings older spans after younger ones.
+            let earlier = &self.pending[at];
+            if earlier.rule == rule && earlier.span.start < finding.span.end {
                 finding.span.start = finding.span.start.min(earlier.span.start);
                 finding.span.end = finding.span.end.max(earlier.span.end);
                 finding.reason = finding.reason.max(earlier.reason);
+                self.pending.remove(at);
             }
         }
-        self.pending.push(finding);
+        let order = |finding: &Finding| (finding.span.end, finding.span.start, finding.rule);
+        let place = self.pending.partition_point(|other| order(other) < order(&finding));
+        self.pending.insert(place, finding);
     }
 
-    /// Moves to `verdicts` what can no longer grow: spans that end at or before the oldest live thread of their rule.
-    pub(super) fn close(
-        &mut self,
-        policy: &Policy,
-        scope: &Scope,
-        oldest: impl Fn(u32) -> Option<u64>,
-        verdicts: &mut Vec<Verdict>,
-    ) {
-        if self.pending.is_empty() {
-            return;
-        }
+    /// Forgets what a rule found in a span.
+    pub(super) fn forget(&mut self, rule: u32, span: &Range<u64>) {
+        self.pending
+            .retain(|finding| finding.rule != rule || finding.span.end <= span.start || span.end <= finding.span.start);
+    }
+
+    /// Moves to `verdicts` what is closed.
+    pub(super) fn close(&mut self, policy: &Policy, is_closed: impl Fn(&Finding) -> bool, verdicts: &mut Vec<Verdict>) {
         self.pending.retain(|finding| {
-            let in_scope = scope.rules.binary_search(&finding.rule).expect("only rules of the scope are found");
-            let is_closed = oldest(in_scope as u32).is_none_or(|start| start >= finding.span.end);
+            let is_closed = is_closed(finding);
             if is_closed {
                 let rule = policy.rule(finding.rule);
                 verdicts.push(Verdict {

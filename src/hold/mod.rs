@@ -15,7 +15,7 @@ pub use released::{Part, Released};
 use crate::policy::{ChannelKind, Policy, Reason, Scope, Verdict};
 use crate::rule::Action;
 use crate::scan::{Cursor, Hit, HitKind};
-use findings::Findings;
+use findings::{Finding, Findings};
 use released::Handout;
 use segments::{Horizon, Segments};
 use std::ops::Range;
@@ -223,22 +223,23 @@ impl Account {
         more: More,
     ) {
         self.segments.rejoin(text);
-        let mut stop = if self.hits.is_empty() { None } else { self.judge(policy, scope, text) };
+        let mut stop = self.judge(policy, scope, text);
+        self.close(policy, scope, cursor);
         while !unread.is_empty() && stop.is_none() {
-            let read = cursor.run(&scope.scanner, unread, &mut self.hits);
+            // In which order findings close must not depend on the cuts, so while there are any each byte is asked.
+            let step = if self.findings.is_empty() { unread.len() } else { 1 };
+            let read = cursor.run(&scope.scanner, &unread[..step], &mut self.hits);
             unread = &unread[read..];
-            if !self.hits.is_empty() {
-                stop = self.judge(policy, scope, text);
-            }
+            stop = self.judge(policy, scope, text);
+            self.close(policy, scope, cursor);
         }
-        if stop.is_none() {
-            match more {
-                More::MayCome => cursor.open_blocks(&scope.scanner, &mut self.hits),
-                More::Never => cursor.finish(&scope.scanner, &mut self.hits),
-            }
-            if !self.hits.is_empty() {
-                stop = self.judge(policy, scope, text);
-            }
+        if more == More::Never && stop.is_none() {
+            cursor.finish(&scope.scanner, &mut self.hits);
+            stop = self.judge(policy, scope, text);
+        } else {
+            cursor.open_blocks(&scope.scanner, &mut self.hits);
+            let ends = self.judge(policy, scope, text);
+            debug_assert_eq!(ends, None, "an open block ends nothing");
         }
         let mut frontier = cursor.frontier(&scope.scanner);
         if let Some(verdict) = &stop {
@@ -249,26 +250,40 @@ impl Account {
         let uncovered_until = if is_whole { frontier } else { text.char_start(frontier) };
         let horizon = Horizon { decided: self.decided, frontier, uncovered_until, more };
         self.decided = self.segments.release(horizon, text, policy, &mut self.out);
-        let is_over = more == More::Never || stop.is_some();
-        let oldest = |rule| if is_over { None } else { cursor.oldest(&scope.scanner, rule) };
-        self.findings.close(policy, scope, oldest, &mut self.verdicts);
+        if more == More::Never || stop.is_some() {
+            self.findings.close(policy, |_| true, &mut self.verdicts);
+        }
         if let Some(verdict) = stop {
             self.verdicts.push(verdict.clone());
             self.terminated = Some(verdict);
         }
     }
 
+    /// Reports the findings that can no longer grow: they end before the oldest live thread of their rule begins.
+    fn close(&mut self, policy: &Policy, scope: &Scope, cursor: &Cursor) {
+        if self.findings.is_empty() {
+            return;
+        }
+        let is_closed = |finding: &Finding| {
+            let in_scope = scope.rules.binary_search(&finding.rule).expect("only rules of the scope are found");
+            cursor.oldest(&scope.scanner, in_scope as u32).is_none_or(|start| start >= finding.span.end)
+        };
+        self.findings.close(policy, is_closed, &mut self.verdicts);
+    }
+
     /// Takes what the cursor found; gives back the verdict that ends the stream, if one does.
     fn judge(&mut self, policy: &Policy, scope: &Scope, text: Text<'_>) -> Option<Verdict> {
+        if self.hits.is_empty() {
+            return None;
+        }
         let mut stop: Option<(Hit, Reason)> = None;
         let mut hits = std::mem::take(&mut self.hits);
         for hit in hits.drain(..) {
             let index = scope.rules[hit.rule as usize];
             let rule = policy.rule(index);
             let candidate = text.between(hit.start, hit.end);
-            let is_match = hit.kind == HitKind::Match;
-            // Without its text a candidate cannot be refused.
-            if is_match && candidate.is_some_and(|text| !rule.validators.iter().all(|check| check.accepts(text))) {
+            let is_asked = hit.kind == HitKind::Match && hit.end - hit.start <= u64::from(rule.limit);
+            if is_asked && candidate.is_some_and(|text| !rule.validators.iter().all(|check| check.accepts(text))) {
                 continue;
             }
             let reason = match hit.kind {
@@ -292,7 +307,10 @@ impl Account {
             }
         }
         self.hits = hits;
-        stop.map(|(hit, reason)| Verdict {
+        let (hit, reason) = stop?;
+        // What was swallowed so far and what ends the stream are one and the same.
+        self.findings.forget(scope.rules[hit.rule as usize], &(hit.start..hit.end));
+        Some(Verdict {
             rule: policy.rule(scope.rules[hit.rule as usize]).id.clone(),
             span: hit.start..hit.end,
             action: Action::Terminate.name(),
@@ -303,7 +321,7 @@ impl Account {
     /// The text from this offset on may still be asked for.
     fn needed_from(&self, policy: &Policy, scope: &Scope, cursor: &Cursor) -> u64 {
         let held = self.decided.min(cursor.needed_from(&scope.scanner));
-        let replaced = self.segments.text_needed_from(policy).unwrap_or(u64::MAX);
+        let replaced = if scope.replaces_by_text { self.segments.start() } else { None }.unwrap_or(u64::MAX);
         // What is older is covered, and too long for its replacement to depend on it: see `Segment::replace`.
         let oldest = cursor.position().saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);
         held.min(replaced).max(oldest)

@@ -106,13 +106,9 @@ impl Segments {
         }
     }
 
-    /// Where the text begins that a replacement still depends on.
-    pub(super) fn text_needed_from(&self, policy: &Policy) -> Option<u64> {
-        if self.pending.is_empty() {
-            return None;
-        }
-        let depends = |segment: &&Segment| policy.rule(segment.rule).replacement.needs_text();
-        self.pending.iter().find(depends).map(|segment| segment.span.start)
+    /// Where the text begins that a replacement may still depend on.
+    pub(super) fn start(&self) -> Option<u64> {
+        self.pending.first().map(|segment| segment.span.start)
     }
 }
 

@@ -166,6 +166,12 @@ impl PolicyBuilder {
             Matcher::Block(block) => Some(block),
             Matcher::Pattern(_) => None,
         };
+        if rule.action == Action::Flag && block.is_some_and(|block| block.unclosed == Unclosed::Terminate) {
+            return Err(vec![
+                rule.fault("a flagged block holds nothing, so ending the stream where it is not closed comes too late")
+                    .remedy("use another action, or leave `unclosed` out"),
+            ]);
+        }
         if rule.action == Action::Terminate && lowered.shape == Shape::Block {
             // The stream ends where the block opens; what would follow is of no interest.
             lowered = lowered.opening();
@@ -189,6 +195,7 @@ impl PolicyBuilder {
             id: Arc::from(rule.id.as_str()),
             action: rule.action.clone(),
             validators: rule.validators.clone(),
+            limit,
             replacement,
             ends_unclosed: block.is_some_and(|block| block.unclosed == Unclosed::Terminate),
             severity: rule.severity,
@@ -225,7 +232,8 @@ impl PolicyBuilder {
                                 .remedy("repeat less, or use ASCII classes"),
                         ]
                     })?;
-                    scopes.push(Scope { rules: watching, scanner });
+                    let replaces_by_text = watching.iter().any(|&at| rules[at as usize].replacement.needs_text());
+                    scopes.push(Scope { rules: watching, replaces_by_text, scanner });
                     scopes.len() - 1
                 }
             };

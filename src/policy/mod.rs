@@ -11,6 +11,7 @@ pub use lint::{Cost, Lint};
 use crate::rule::{Action, Lowered, Validator};
 use crate::scan::{RuleTraits, Scanner};
 use replace::Replacement;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,9 +30,15 @@ use std::sync::Arc;
 /// assert_eq!(out, b"The [codename] flies at night.");
 /// # Ok::<(), holdback::BuildError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Policy {
     inner: Arc<Compiled>,
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy").field("rules", &self.inner.rules.len()).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -50,6 +57,8 @@ pub(crate) struct CompiledRule {
     pub(crate) id: Arc<str>,
     pub(crate) action: Action,
     pub(crate) validators: Vec<Validator>,
+    /// A longer candidate has outgrown its rule: it counts without its validators being asked.
+    pub(crate) limit: u32,
     pub(crate) replacement: Replacement,
     /// What an unclosed block does; `None` for a rule that is none.
     pub(crate) ends_unclosed: bool,
@@ -65,6 +74,8 @@ pub(crate) struct CompiledRule {
 pub(crate) struct Scope {
     /// The place in the policy of each rule of the automaton.
     pub(crate) rules: Vec<u32>,
+    /// Whether a replacement depends on what it replaces.
+    pub(crate) replaces_by_text: bool,
     pub(crate) scanner: Scanner,
 }
 

@@ -125,6 +125,13 @@ fn lower_block(block: &Block) -> Result<Lowered, Vec<Fault>> {
                 .remedy("write the characters before or after it into `close`"),
         );
     }
+    if let Some(open) = &open
+        && !open.properties().look_set_suffix_any().is_empty()
+    {
+        faults.push(
+            Fault::new("a block's `open` cannot end in look-around").remedy("write the character after it into `open`"),
+        );
+    }
     if block.max_len == 0 {
         faults.push(Fault::new("a block's `max_len` is 0").remedy("give the longest block in bytes, such as 16384"));
     }

@@ -204,6 +204,16 @@ impl Rule {
         &self.id
     }
 
+    /// Words to select rules by, such as `pii` or `owasp:llm02`.
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// Where the pattern's source can be read.
+    pub fn references(&self) -> &[String] {
+        &self.references
+    }
+
     /// The kinds of channel that it watches.
     pub(crate) fn kinds(&self) -> &[ChannelKind] {
         if self.channels.is_empty() { &ChannelKind::ALL } else { &self.channels }

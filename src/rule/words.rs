@@ -29,6 +29,9 @@ pub(super) struct Words {
     pub(super) max_gap: usize,
 }
 
+/// No word of any language's dictionary is longer, and each branch below a letter is a group inside another one.
+const MAX_LETTERS: usize = 64;
+
 /// Letters and digits of the scripts that have look-alikes: ASCII, Latin with marks, Greek, Cyrillic.
 const WORD: &str = r"[0-9A-Za-z\u{C0}-\u{24F}\u{370}-\u{52F}]";
 /// Characters that are not seen (Default_Ignorable_Code_Point, Unicode 16, without the Hangul fillers' block mates).
@@ -49,7 +52,12 @@ impl Words {
             return Err(Fault::new("`words` has an empty list or an empty word")
                 .remedy("write the words into `list`, each with at least one letter"));
         }
-        let classes = words.iter().flat_map(|word| word.chars()).map(|c| (c, self.letter(c))).collect();
+        if let Some(long) = words.iter().find(|word| word.chars().count() > MAX_LETTERS) {
+            return Err(Fault::new(format!("the word `{long}` has more than {MAX_LETTERS} letters"))
+                .remedy("write long texts into `literals`"));
+        }
+        let letters: BTreeSet<char> = words.iter().flat_map(|word| word.chars()).collect();
+        let classes = letters.into_iter().map(|letter| (letter, self.letter(letter))).collect();
         let mut pattern = Pattern::regex(self.regex(&words, &classes)).unicode();
         if self.boundary == Boundary::Word {
             pattern = pattern.not_before(WORD).not_after(WORD);
@@ -223,8 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_word_is_a_fault() {
-        for list in [&[][..], &["darn", " "]] {
+    fn an_empty_word_and_an_endless_one_are_faults() {
+        let long = "a".repeat(65);
+        for list in [&[][..], &["darn", " "], &[&long]] {
             assert!(words(list, &EVERY).pattern().is_err());
         }
     }

@@ -296,15 +296,10 @@ impl Cursor {
         let (config, starts) = self.live(scanner);
         let mut room = scanner.shortest_limit;
         for (group, &start) in config.groups().zip(&starts) {
-            for &state in group {
-                let lag = self.position - start;
-                let left = match scanner.limit_of(state) {
-                    Some(Limit::Block(len)) => len.saturating_sub(lag),
-                    Some(Limit::Overflow(len)) => len.saturating_sub(lag),
-                    None => continue,
-                };
-                room = room.min(left.max(1));
-            }
+            let lag = self.position - start;
+            // A thread may come under a limit on the way: its block opens.
+            let limits = group.iter().flat_map(|&state| scanner.limits_of_rule(state)).flatten();
+            room = limits.map(|len| len.saturating_sub(lag).max(1)).fold(room, u32::min);
         }
         room as usize
     }
@@ -355,7 +350,8 @@ impl Cursor {
         }
         for rule in at_end {
             let (config, starts) = self.live(scanner);
-            let step = scanner.simulator.kill(&config, rule);
+            let len = scanner.simulator.rules[rule as usize].block_len.unwrap_or(MAX_LIMIT);
+            let step = scanner.simulator.close_blocks(&config, rule, |group| self.position - starts[group] >= len);
             let starts = step.sources.iter().map(|&source| starts[source as usize]).collect();
             self.arrive(scanner, step.config, starts);
         }
@@ -437,6 +433,12 @@ impl Scanner {
             Phase::Swallow => rule.block_len.map(Limit::Block),
             _ => rule.overflow.map(Limit::Overflow),
         }
+    }
+
+    /// Every limit that a thread of the state's rule can come under.
+    fn limits_of_rule(&self, state: u32) -> [Option<u32>; 2] {
+        let rule = &self.simulator.rules[self.rule_of(state) as usize];
+        [rule.overflow, rule.block_len]
     }
 
     fn holds(&self, state: u32) -> bool {

@@ -176,6 +176,7 @@ impl Simulator {
             self.enter(state, scratch);
         }
         self.close_group(BIRTH, scratch, dead, &mut groups, &mut sources);
+        self.thin_blocks(&mut groups, &mut sources);
 
         // Threads that are still unopened come last, so that one already begun wins over one yet to begin.
         scratch.begin_group();
@@ -204,6 +205,25 @@ impl Simulator {
             sources.push(source);
         }
         scratch.opened.clear();
+    }
+
+    /// Of a block that opens again and again the oldest opening says where it began and the youngest where it must
+    /// end at the latest. Those between say nothing, and could be many.
+    fn thin_blocks(&self, groups: &mut Vec<Vec<StateId>>, sources: &mut Vec<u32>) {
+        let is_block = |state: StateId| self.rules[self.nfa.states[state as usize].rule as usize].block_len.is_some();
+        for middle in (1..groups.len().saturating_sub(1)).rev() {
+            let (older, rest) = groups.split_at_mut(middle);
+            let (group, younger) = rest.split_first_mut().expect("the middle is not the end");
+            let is_between = |state: &StateId| {
+                let stands_in = |group: &Vec<StateId>| group.binary_search(state).is_ok();
+                is_block(*state) && older.iter().any(stands_in) && younger.iter().any(stands_in)
+            };
+            group.retain(|state| !is_between(state));
+            if group.is_empty() {
+                groups.remove(middle);
+                sources.remove(middle);
+            }
+        }
     }
 
     /// Follows one state over `byte`, through the look-arounds that hold before it.
@@ -239,11 +259,11 @@ impl Simulator {
 
     /// Takes `state` into the current group, unless an older group has it already.
     fn enter(&self, state: StateId, scratch: &mut Scratch) {
-        let rule = self.nfa.states[state as usize].rule;
+        let rule = self.rules[self.nfa.states[state as usize].rule as usize];
         let seen = &mut scratch.seen[state as usize];
-        let known = match self.rules[rule as usize].starts {
-            Starts::Earliest => *seen >= scratch.step_mark,
-            Starts::Every => *seen == scratch.mark,
+        let known = match rule.starts {
+            Starts::Earliest if rule.block_len.is_none() => *seen >= scratch.step_mark,
+            _ => *seen == scratch.mark,
         };
         if !known {
             *seen = scratch.mark;
@@ -298,13 +318,17 @@ impl Simulator {
         }
     }
 
-    /// The same configuration after every thread of `rule` that has begun has died.
-    pub(super) fn kill(&self, config: &Config, rule: u32) -> Step {
+    /// The same configuration after the blocks of `rule` that began in some groups have reached their longest.
+    /// Openings that are still being read live on: what they open would leak.
+    pub(super) fn close_blocks(&self, config: &Config, rule: u32, is_over: impl Fn(usize) -> bool) -> Step {
         let mut groups = Vec::new();
         let mut sources = Vec::new();
         for (source, group) in config.groups().enumerate() {
-            let rest: Vec<_> =
-                group.iter().copied().filter(|&state| self.nfa.states[state as usize].rule != rule).collect();
+            let in_block = |state: StateId| {
+                let state = &self.nfa.states[state as usize];
+                is_over(source) && state.rule == rule && state.phase == Phase::Swallow
+            };
+            let rest: Vec<_> = group.iter().copied().filter(|&state| !in_block(state)).collect();
             if !rest.is_empty() {
                 groups.push(rest);
                 sources.push(source as u32);

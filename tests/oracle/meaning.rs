@@ -221,30 +221,34 @@ fn shortest(matches: &[Match], alive: &mut [u32]) -> Vec<Match> {
     kept
 }
 
-/// Blocks run from the first end of an opening to the first end of a closing that begins there or later.
+/// Each opening begins a block of its own, which ends at its longest or at the first end of a closing that begins at
+/// or after the opening's end. A closing ends everything begun before.
 fn block_meaning(rule: usize, block: &BlockAst, text: &[u8]) -> (Vec<Span>, Vec<u32>) {
     let opens = ends::substrings(&block.open, text);
     let closes = ends::substrings(&block.close, text);
     let mut alive = Remainders::new(block.open.clone()).alive(&Vec::from_iter(0..text.len()), text);
     let mut spans = Vec::new();
     let mut from = 0;
+    let longest = |open: &Match| open.confirmed.max(open.start + block.max_len);
     for (known, alive) in alive.iter_mut().enumerate() {
-        let opened = || opens.iter().filter(|open| open.start >= from && open.confirmed <= known);
+        let is_open = |open: &&Match| open.start >= from && open.confirmed <= known && known <= longest(open);
         let closed = |open: &&Match| closes.iter().any(|close| close.start >= open.end && close.end == known);
-        let spent = |open: &&Match| known == open.start + block.max_len;
         let span = |open: &Match, why| Span { rule, start: open.start, end: known, confirmed: known, why };
-        let ends: Vec<Span> = opened().filter(closed).map(|open| span(open, Why::Match)).collect();
-        let over: Vec<Span> = opened().filter(spent).map(|open| span(open, Why::Unclosed)).collect();
-        let ends = if ends.is_empty() { over } else { ends };
+        let ends: Vec<Span> = opens.iter().filter(is_open).filter(closed).map(|open| span(open, Why::Match)).collect();
         // What is open is covered as it comes, closed or not.
-        spans.extend(opened().map(|open| span(open, Why::Match)).filter(|open| open.end > open.start));
-        if !ends.is_empty() {
+        spans.extend(
+            opens.iter().filter(is_open).map(|open| span(open, Why::Match)).filter(|open| open.end > open.start),
+        );
+        if ends.is_empty() {
+            let over = opens.iter().filter(is_open).filter(|open| known == longest(open));
+            spans.extend(over.map(|open| span(open, Why::Unclosed)));
+        } else {
             spans.extend(ends);
             from = known;
         }
         *alive &= !begun_before(from);
     }
-    let unclosed = opens.iter().filter(|open| open.start >= from);
+    let unclosed = opens.iter().filter(|open| open.start >= from && longest(open) > text.len());
     spans.extend(unclosed.map(|open| Span {
         rule,
         start: open.start,

@@ -45,6 +45,7 @@ impl Written {
             };
             let mut errors: Vec<Fault> = errors.into_iter().map(fault).collect();
             // What comes after the first mistake on a line mostly comes from it.
+            errors.sort_by_key(|fault| fault.line);
             errors.dedup_by_key(|fault| fault.line);
             faults.extend(errors);
             return None;

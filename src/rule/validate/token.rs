@@ -65,7 +65,7 @@ pub(super) fn is_placeholder(candidate: &[u8]) -> bool {
         || candidate.starts_with(b"process.env")
         || candidate.starts_with(b"os.environ")
         || PLACEHOLDERS.iter().any(|word| candidate.eq_ignore_ascii_case(word.as_bytes()))
-        || PLACEHOLDER_STARTS.iter().any(|word| starts(word))
+        || PLACEHOLDER_STARTS.iter().any(starts)
 }
 
 /// RFC 7519, section 3, and RFC 7515, section 3.1: base64url parts joined by dots, of which the first is a
