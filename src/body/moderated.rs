@@ -157,10 +157,9 @@ where
 /// How a session that has just ended must end its body: a failure that its protocol cannot express breaks it off.
 fn broken_off<O: Observer, E>(session: &mut Session<O>, failure: Option<E>) -> Option<Error<E>> {
     session.fill();
-    let said_in_band = session.ready_bytes() > 0;
-    match session.ending() {
-        Some(Ending::TimedOut) if !said_in_band => Some(Error::TimedOut),
-        Some(Ending::UpstreamFailed(_)) if !said_in_band => Some(failure.map_or(Error::Unreadable, Error::Upstream)),
-        _ => None,
-    }
+    session.is_cut_off().then(|| match (failure, session.ending()) {
+        (Some(error), _) => Error::Upstream(error),
+        (None, Some(Ending::TimedOut)) => Error::TimedOut,
+        (None, _) => Error::Unreadable,
+    })
 }

@@ -38,6 +38,11 @@ impl<O: Observer> Session<O> {
         self.filter.ending()
     }
 
+    /// Whether the stream failed in a way that only the end of its body can tell.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.filter.is_cut_off()
+    }
+
     /// Everything that is ready, as one frame where that is cheap.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         let first = self.pop()?;

@@ -1,5 +1,6 @@
 //! What the client asked for in its request's body.
 
+use crate::wire::UsageChunk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,13 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// ```
 /// use holdback::tower::Asked;
+/// use holdback::wire::UsageChunk;
 ///
 /// let asked = Asked::default();
 /// let mut request = http::Request::new(());
 /// request.extensions_mut().insert(asked.clone());
 ///
 /// asked.found_include_usage();
-/// assert!(request.extensions().get::<Asked>().is_some_and(Asked::include_usage));
+/// assert_eq!(request.extensions().get::<Asked>().map(Asked::usage_chunk), Some(UsageChunk::Asked));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -31,7 +33,7 @@ impl Asked {
     }
 
     /// Whether the client expects a usage chunk.
-    pub fn include_usage(&self) -> bool {
-        self.include_usage.load(Ordering::Relaxed)
+    pub fn usage_chunk(&self) -> UsageChunk {
+        if self.include_usage.load(Ordering::Relaxed) { UsageChunk::Asked } else { UsageChunk::NotAsked }
     }
 }

@@ -47,8 +47,7 @@ impl Treatment {
 
 /// A body that a filter can read.
 pub(super) struct Content {
-    /// `None` for an event stream, whose first event tells.
-    pub(super) dialect: Option<Dialect>,
+    pub(super) dialect: Dialect,
     pub(super) coding: Coding,
 }
 
@@ -68,7 +67,7 @@ impl Content {
     }
 
     pub(super) fn is_event_stream(&self) -> bool {
-        self.dialect.is_none()
+        self.dialect == Dialect::OpenAiChat
     }
 }
 
@@ -82,17 +81,17 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Option<Option<&str>> {
     }
 }
 
-fn dialect(content_type: &str) -> Option<Option<Dialect>> {
+fn dialect(content_type: &str) -> Option<Dialect> {
     let content_type = content_type.to_ascii_lowercase();
     let (essence, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
     if !parameters.split(';').all(reads_as_ascii) {
         return None;
     }
     match essence.trim() {
-        "text/event-stream" => Some(None),
-        "text/plain" => Some(Some(Dialect::Text)),
-        "application/json" => Some(Some(Dialect::Json)),
-        essence if essence.ends_with("+json") => Some(Some(Dialect::Json)),
+        "text/event-stream" => Some(Dialect::OpenAiChat),
+        "text/plain" => Some(Dialect::Text),
+        "application/json" => Some(Dialect::Json),
+        essence if essence.ends_with("+json") => Some(Dialect::Json),
         _ => None,
     }
 }
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
     use http::Response;
 
-    fn dialect_of(content_type: &str) -> Option<Option<Dialect>> {
+    fn dialect_of(content_type: &str) -> Option<Dialect> {
         let (head, ()) = Response::builder().header(CONTENT_TYPE, content_type).body(()).unwrap().into_parts();
         Content::of(&head).map(|content| content.dialect)
     }
@@ -117,13 +116,13 @@ mod tests {
     #[test]
     fn content_types() {
         for (content_type, expected) in [
-            ("text/event-stream", Some(None)),
-            ("Text/Event-Stream; charset=UTF-8", Some(None)),
-            ("text/plain", Some(Some(Dialect::Text))),
-            ("text/plain;charset=\"utf-8\"", Some(Some(Dialect::Text))),
+            ("text/event-stream", Some(Dialect::OpenAiChat)),
+            ("Text/Event-Stream; charset=UTF-8", Some(Dialect::OpenAiChat)),
+            ("text/plain", Some(Dialect::Text)),
+            ("text/plain;charset=\"utf-8\"", Some(Dialect::Text)),
             ("text/plain; charset=utf-16le", None),
-            ("application/json", Some(Some(Dialect::Json))),
-            ("application/problem+json; charset=utf-8", Some(Some(Dialect::Json))),
+            ("application/json", Some(Dialect::Json)),
+            ("application/problem+json; charset=utf-8", Some(Dialect::Json)),
             ("application/octet-stream", None),
             ("text/html", None),
             ("", None),

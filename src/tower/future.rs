@@ -4,7 +4,7 @@ use super::content::{Content, OtherContent, Treatment};
 use super::headers;
 use crate::body::Timer;
 use crate::policy::Policy;
-use crate::wire::{Filter, Observer};
+use crate::wire::{Filter, FilterOptions, Observer};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode, response};
 use http_body::Body;
@@ -82,10 +82,9 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 if is_event_stream {
                     headers::keep_flowing(&mut head.headers);
                 }
-                let mut filter = Filter::new(&self.policy, content.dialect);
-                if self.asked.include_usage() {
-                    filter = filter.include_usage();
-                }
+                let mut options = FilterOptions::default();
+                options.usage_chunk = self.asked.usage_chunk();
+                let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
                 let body =
                     ResponseBody::moderated(body, content.coding, filter, self.observer, self.timer, self.idle_limit);
                 (Treatment::Moderated, body)
