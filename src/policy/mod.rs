@@ -43,6 +43,7 @@ impl fmt::Debug for Policy {
 
 #[derive(Debug)]
 struct Compiled {
+    name: Option<String>,
     rules: Vec<CompiledRule>,
     scopes: Vec<Scope>,
     /// For each kind of channel the scope that watches it.
@@ -82,6 +83,11 @@ impl Policy {
     /// Begins a policy.
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::new()
+    }
+
+    /// The policy's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
     }
 
     /// The rules in their order, with what each may cost.
