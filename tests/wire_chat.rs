@@ -495,3 +495,67 @@ fn signatures_do_not_outlive_an_edit() {
     let clean = details("a", "null") + &details("", "\"abc\"") + &end;
     assert_eq!(at_every_cut(&usual(), CHAT, clean.as_bytes()).text(), clean);
 }
+
+/// Streams with a byte changed here and there: never a panic, the same at every cut, and always an ending.
+#[test]
+fn mangled_streams() {
+    let seed = std::env::var("HOLDBACK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(6u64);
+    println!("HOLDBACK_SEED={seed}");
+    let mut state = seed | 1;
+    let mut below = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % bound
+    };
+    let details = r#"{"reasoning":"a se","reasoning_details":[{"index":0,"text":"a se","signature":"x"}],"x":"12"}"#;
+    let call = r#"{"tool_calls":[{"index":0,"id":"t","function":{"name":"f","arguments":"{\"a\": 1"}}]}"#;
+    let more = r#"{"tool_calls":[{"index":0,"function":{"arguments":"2, \"b\": \"s\\u0065cret\"}"}}],"token_id":3}"#;
+    let stream = [
+        ": ping\r\n\r\n".to_owned(),
+        delta_of(0, details),
+        content(r"\ud83c"),
+        content(r"\udf0d sec"),
+        content("ret forbid"),
+        delta_of(1, call),
+        delta_of(1, more),
+        "data: {\"choices\":[{\"index\":0,\"message\":{\"content\":\"\"},\"logprobs\":{\"content\":[{\"token\":\"se\"}]}}]}\n\n".to_owned(),
+        finish(0, "stop"),
+        finish(1, "tool_calls"),
+        DONE.to_owned(),
+    ]
+    .concat();
+    let pieces = [
+        "\"",
+        "\\",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\n",
+        "\r",
+        "\n\n",
+        "data: ",
+        "0",
+        "secret",
+        "forbidden",
+        "\u{feff}",
+        "é",
+    ];
+    for _ in 0..3_000 {
+        let mut bytes = stream.clone().into_bytes();
+        for _ in 0..1 + below(3) {
+            let at = below(bytes.len());
+            match below(3) {
+                0 => bytes[at] = below(256) as u8,
+                1 => drop(bytes.splice(at..at, pieces[below(pieces.len())].bytes())),
+                _ => drop(bytes.drain(at..(at + 1 + below(40)).min(bytes.len()))),
+            }
+        }
+        let whole = cut(&usual(), CHAT, &bytes, bytes.len());
+        let size = 1 + below(60);
+        assert_eq!(cut(&usual(), CHAT, &bytes, size), whole, "at {size}: {}", String::from_utf8_lossy(&bytes));
+    }
+}

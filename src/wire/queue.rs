@@ -172,6 +172,11 @@ impl Queue {
         self.events.len()
     }
 
+    /// How many fields the waiting events have, the next one's among them.
+    pub(crate) fn fields(&self) -> usize {
+        self.fields.len()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

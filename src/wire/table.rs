@@ -47,7 +47,7 @@ pub(crate) enum Role {
     Call(&'static str),
     /// Says that its choice is at its end, unless it is `null` or empty.
     Finish,
-    /// Says that the upstream failed, unless it is `null`. What is in it is moderated.
+    /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.
     Error,
     /// What the stream has cost so far.
     Usage,
@@ -285,7 +285,7 @@ impl Walk<'_> {
             Kind::Object | Kind::Array => false,
             Kind::String => role == Some(Role::Inert),
             Kind::Null => true,
-            _ => !matches!(role, Some(Role::Side | Role::Error)),
+            _ => role != Some(Role::Side),
         }
     }
 
