@@ -86,7 +86,7 @@ fn expected(reports: &[Report]) -> Vec<Told> {
     reports.iter().map(|r| (id(r.rule), r.start as u64, r.end as u64, reason(r.why))).collect()
 }
 
-/// P5: the verdicts are the spans of each rule, overlapping ones merged, and where the text is ended the ending last.
+/// P6: the verdicts are the spans of each rule, overlapping ones merged, and where the text is ended the ending last.
 #[test]
 fn verdicts_are_the_merged_spans_of_each_rule() {
     const WISH: Wish =
@@ -106,7 +106,7 @@ fn verdicts_are_the_merged_spans_of_each_rule() {
     );
 }
 
-/// P6: a verdict falls with the first push after which nothing can be added to it, those of one push in the order in
+/// P7: a verdict falls with the first push after which nothing can be added to it, those of one push in the order in
 /// which they became final.
 #[test]
 fn a_verdict_falls_when_it_is_final_and_in_order() {
