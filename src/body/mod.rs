@@ -1,1 +1,29 @@
-//! bodies
+//! A moderated body: what an upstream streams, as a policy lets it pass.
+//!
+//! [`Moderated`] wraps an [`http_body::Body`], [`ModeratedStream`] a [`Stream`](futures_core::Stream) of
+//! bytes. Both drive a [`Filter`](crate::Filter) and add what it deliberately lacks: polling, time and an end.
+//!
+//! - **Back-pressure.** The upstream is polled only when nothing is left to hand out.
+//! - **Few frames.** Whatever is ready at once leaves as one frame, since servers make a system call of each.
+//! - **Endings.** The upstream is dropped the moment the policy ends the stream. An upstream that fails, or says
+//!   nothing for too long, becomes the protocol's own error event and a regular end of the body; where the
+//!   protocol has no such event, the body ends in an [`Error`], so that half an answer never looks whole.
+//! - **An account.** The [`Observer`](crate::Observer) sees exactly one ending, also when the client goes away and
+//!   the body is dropped.
+//!
+//! There is no runtime in here: an idle timeout brings its own [`Timer`].
+//!
+//! # Cancel safety
+//!
+//! Dropping a body at any point is safe. It drops the upstream, which cancels it, and everything still held.
+
+mod error;
+mod idle;
+mod moderated;
+mod session;
+mod stream;
+
+pub use error::Error;
+pub use idle::{NoTimer, Timer};
+pub use moderated::Moderated;
+pub use stream::ModeratedStream;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 /// Collects rules and limits.
 #[derive(Clone, Debug)]
 pub struct PolicyBuilder {
+    name: Option<String>,
     rules: Vec<Rule>,
     max_hold: usize,
     max_states: usize,
@@ -35,12 +36,19 @@ const DEFAULT_MAX_STATES: usize = 16 << 10;
 impl PolicyBuilder {
     pub(super) fn new() -> PolicyBuilder {
         PolicyBuilder {
+            name: None,
             rules: Vec::new(),
             max_hold: DEFAULT_MAX_HOLD,
             max_states: DEFAULT_MAX_STATES,
             hash_key: None,
             empty: Empty::Fault,
         }
+    }
+
+    /// Names the policy, for response headers and logs.
+    pub fn name(mut self, name: impl Into<String>) -> PolicyBuilder {
+        self.name = Some(name.into());
+        self
     }
 
     /// Adds a rule. Where two rules cover the same bytes, the earlier one names the replacement.
@@ -232,6 +240,6 @@ impl PolicyBuilder {
             scope_of[kind as usize] = Some(at);
         }
         let max_hold = self.max_hold as u32;
-        Ok(Policy { inner: Arc::new(Compiled { rules, scopes, scope_of, max_hold }) })
+        Ok(Policy { inner: Arc::new(Compiled { name: self.name.clone(), rules, scopes, scope_of, max_hold }) })
     }
 }

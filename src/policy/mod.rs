@@ -6,7 +6,7 @@ mod replace;
 
 pub use crate::rule::{ChannelKind, Severity};
 pub use build::PolicyBuilder;
-pub use lint::{Cost, Lint};
+pub use lint::{Cost, Delay, Lint};
 
 use crate::rule::{Action, Lowered, Validator};
 use crate::scan::{RuleTraits, Scanner};
@@ -43,6 +43,7 @@ impl fmt::Debug for Policy {
 
 #[derive(Debug)]
 struct Compiled {
+    name: Option<String>,
     rules: Vec<CompiledRule>,
     scopes: Vec<Scope>,
     /// For each kind of channel the scope that watches it.
@@ -84,6 +85,11 @@ impl Policy {
         PolicyBuilder::new()
     }
 
+    /// The policy's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
+    }
+
     /// The rules in their order, with what each may cost.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = RuleInfo<'_>> {
         self.inner.rules.iter().map(|rule| RuleInfo { rule })
@@ -102,6 +108,11 @@ impl Policy {
                 rule.action == Action::Terminate || rule.ends_unclosed
             })
         })
+    }
+
+    /// Measures how all rules that watch channels of this kind delay ordinary text; `None` where no rule does.
+    pub fn delay(&self, kind: ChannelKind) -> Option<Delay> {
+        self.scope(kind).map(|scope| lint::delay(&scope.scanner))
     }
 
     /// States that the automata have built so far, all scopes together.
@@ -165,6 +176,7 @@ impl<'a> RuleInfo<'a> {
     /// ```
     pub fn cost(&self) -> Cost {
         lint::cost(&self.rule.lowered, self.rule.traits, self.rule.bound)
+            .expect("the rule was compiled with others, so it compiles alone")
     }
 }
 

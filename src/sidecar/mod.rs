@@ -1,1 +1,49 @@
-//! sidecar
+//! The sidecar: a reverse proxy in front of a model's API, with every response under a policy.
+//!
+//! A request goes through these layers, the last one being the way out ([`proxy`]):
+//!
+//! ```text
+//! request id → account → panics → errors as JSON → moderation → upstream
+//! ```
+//!
+//! Method, path, query, headers and body go on as they came, but for what belongs to one connection (`Connection` and
+//! what it names, `Host`) and what moderation needs (`Accept-Encoding`, `Range`). The request's body is never held:
+//! it is read in passing, for the one thing that an ending must know of it ([`noting`]).
+//!
+//! Deliberately absent: retries, balancing, authentication and limits. Those belong to the gateway beside it.
+
+mod account;
+mod accounted;
+mod admin;
+mod config;
+mod metrics;
+mod noting;
+mod proxy;
+mod reply;
+mod serve;
+mod upstream;
+
+pub use account::{Account, Accountant, Held};
+pub use config::Config;
+pub use metrics::Metrics;
+pub use serve::{Drained, Sidecar};
+pub use upstream::{Upstream, UpstreamError};
+
+use crate::body::Timer;
+use std::time::{Duration, Instant};
+
+/// Tokio's clock, for the idle timeout.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokioTimer;
+
+impl Timer for TokioTimer {
+    type Sleep = tokio::time::Sleep;
+
+    fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
+        tokio::time::sleep(duration)
+    }
+
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}

@@ -128,6 +128,12 @@ impl Filter {
         self.ending.as_ref()
     }
 
+    /// Whether the stream failed and could not say so: a text has no form for it, so that its transport must break off.
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self.state, State::Undecided(_) | State::Text(_))
+            && matches!(self.ending, Some(Ending::UpstreamFailed(_) | Ending::TimedOut))
+    }
+
     /// The bytes to moderate now: all that came, once it is known what they mean.
     fn begin(&mut self, chunk: Bytes) -> Option<Bytes> {
         let State::Undecided(start) = &mut self.state else { return Some(chunk) };

@@ -1,0 +1,165 @@
+//! The `http_body::Body` adaptor.
+
+use super::idle::Idle;
+use super::session::Session;
+use super::{Error, NoTimer, Timer};
+use crate::wire::{Ending, Failure, Filter, Observer};
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+pin_project! {
+    /// A body that lets through what its filter releases.
+    ///
+    /// ```
+    /// use holdback::body::Moderated;
+    /// use holdback::{Dialect, Filter, Policy, Rule};
+    /// use http_body_util::{BodyExt, Full};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar").redact("[codename]")).build()?;
+    /// let upstream = Full::from("We call it Nightjar.");
+    ///
+    /// let body = Moderated::new(upstream, Filter::new(&policy, Some(Dialect::Text)));
+    /// assert_eq!(body.collect().await?.to_bytes(), "We call it [codename].");
+    /// # Ok(()) }
+    /// ```
+    pub struct Moderated<B: Body, O: Observer = (), T: Timer = NoTimer> {
+        // `None` as soon as the stream is over: dropping the upstream is what cancels it.
+        #[pin]
+        upstream: Option<B>,
+        session: Session<O>,
+        #[pin]
+        idle: Idle<T>,
+        // How the body ends once the session is drained: broken off, or with trailers, or neither.
+        error: Option<Error<B::Error>>,
+        trailers: Option<HeaderMap>,
+    }
+}
+
+impl<B: Body> Moderated<B> {
+    /// Moderates `upstream` by `filter`.
+    pub fn new(upstream: B, filter: Filter) -> Moderated<B> {
+        Moderated::with_observer(upstream, filter, ())
+    }
+}
+
+impl<B: Body, O: Observer> Moderated<B, O> {
+    /// Moderates `upstream` by `filter` before the eyes of `observer`.
+    pub fn with_observer(upstream: B, filter: Filter, observer: O) -> Moderated<B, O> {
+        let mut body = Moderated {
+            upstream: Some(upstream),
+            session: Session::new(filter, observer),
+            idle: Idle::new(NoTimer, None),
+            error: None,
+            trailers: None,
+        };
+        // A server asks `is_end_stream` before it polls, and then may never poll.
+        if body.upstream.as_ref().is_some_and(B::is_end_stream) {
+            body.upstream = None;
+            body.session.finish(body.idle.now());
+            body.error = broken_off(&mut body.session, None);
+        }
+        body
+    }
+}
+
+impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
+    /// Ends the stream as [`Ending::TimedOut`] when the upstream has sent nothing for `limit` while we waited for it;
+    /// without a limit it may be silent for ever.
+    pub fn idle_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> Moderated<B, O, U> {
+        Moderated {
+            upstream: self.upstream,
+            session: self.session,
+            idle: Idle::new(timer, limit.into()),
+            error: self.error,
+            trailers: self.trailers,
+        }
+    }
+}
+
+impl<B, O, T> Body for Moderated<B, O, T>
+where
+    B: Body,
+    O: Observer,
+    T: Timer,
+{
+    type Data = Bytes;
+    type Error = Error<B::Error>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error<B::Error>>>> {
+        let mut this = self.project();
+        loop {
+            if let Some(bytes) = this.session.take() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
+                let last = this.error.take().map(Err).or_else(|| this.trailers.take().map(Frame::trailers).map(Ok));
+                return Poll::Ready(last);
+            };
+
+            let mut failure = None;
+            match upstream.as_mut().poll_frame(cx) {
+                Poll::Pending => {
+                    std::task::ready!(this.idle.as_mut().poll_expired(cx));
+                    this.session.fail(Ending::TimedOut, this.idle.now());
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    this.idle.as_mut().heard();
+                    match frame.into_data() {
+                        Ok(mut data) => {
+                            let chunk = data.copy_to_bytes(data.remaining());
+                            this.session.push(chunk, this.idle.now());
+                        }
+                        Err(frame) => *this.trailers = frame.into_trailers().ok(),
+                    }
+                    let is_last = this.trailers.is_some() || upstream.is_end_stream();
+                    if is_last && this.session.ending().is_none() {
+                        this.session.finish(this.idle.now());
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    failure = Some(error);
+                    this.session.fail(Ending::UpstreamFailed(Failure::Cut), this.idle.now());
+                }
+                Poll::Ready(None) => this.session.finish(this.idle.now()),
+            }
+
+            if let Some(ending) = this.session.ending() {
+                if *ending != Ending::Complete {
+                    *this.trailers = None;
+                }
+                this.upstream.set(None);
+                *this.error = broken_off(this.session, failure);
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.upstream.is_none() && self.session.ready_bytes() == 0 && self.error.is_none() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ready = self.session.ready_bytes() as u64;
+        let mut hint = SizeHint::new();
+        hint.set_lower(ready);
+        if ready == 0 && self.upstream.is_none() {
+            hint.set_upper(0);
+        }
+        hint
+    }
+}
+
+/// How a session that has just ended must end its body: a failure that its protocol cannot express breaks it off.
+fn broken_off<O: Observer, E>(session: &mut Session<O>, failure: Option<E>) -> Option<Error<E>> {
+    session.fill();
+    session.is_cut_off().then(|| match (failure, session.ending()) {
+        (Some(error), _) => Error::Upstream(error),
+        (None, Some(Ending::TimedOut)) => Error::TimedOut,
+        (None, _) => Error::Unreadable,
+    })
+}

@@ -1,0 +1,135 @@
+//! `holdback filter`: a Unix pipe.
+
+use super::Exit;
+use super::finding::Finding;
+use super::policy::PolicyArgs;
+use anyhow::Context;
+use bytes::Bytes;
+use clap::ValueEnum;
+use holdback::{ChannelKind, Dialect, Ending, Filter, Observer, Verdict};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Bytes asked for at a time without `--cut`: a pipe's capacity on Linux.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// What the bytes mean; without it, the first event tells
+    #[arg(long, value_name = "DIALECT")]
+    dialect: Option<DialectName>,
+    /// Feed the engine this many bytes at a time; changes nothing but the speed
+    #[arg(long, value_name = "BYTES")]
+    cut: Option<NonZeroUsize>,
+    /// Write what was found to this file, as JSON lines without the text
+    #[arg(long, value_name = "FILE")]
+    findings: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DialectName {
+    Text,
+    #[value(name = "openai-chat")]
+    OpenAiChat,
+    Json,
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Dialect {
+        match name {
+            DialectName::Text => Dialect::Text,
+            DialectName::OpenAiChat => Dialect::OpenAiChat,
+            DialectName::Json => Dialect::Json,
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    let policy = args.policy.load()?;
+    let mut filter = Filter::new(&policy, args.dialect.map(Dialect::from));
+    let mut findings = Findings::open(args.findings)?;
+    let mut input = io::stdin().lock();
+    let mut output = io::stdout().lock();
+
+    while filter.ending().is_none() {
+        match read(&mut input, args.cut).context("cannot read standard input")? {
+            Some(chunk) => filter.push(chunk, Instant::now(), &mut findings),
+            None => filter.finish(Instant::now(), &mut findings),
+        }
+        while let Some(bytes) = filter.pop() {
+            output.write_all(&bytes)?;
+        }
+        // Someone may be watching at the other end of the pipe.
+        output.flush()?;
+    }
+    findings.close()?;
+
+    Ok(match filter.ending() {
+        Some(Ending::Terminated(verdict)) => {
+            eprintln!("holdback: the policy ended the stream (rule `{}`)", verdict.rule);
+            Exit::Terminated
+        }
+        Some(Ending::UpstreamFailed(failure)) => {
+            eprintln!("holdback: the input cannot be moderated to its end ({failure:?})");
+            Exit::Failed
+        }
+        _ => Exit::Fine,
+    })
+}
+
+/// The next chunk: exactly as long as `cut` says, but for the last one.
+fn read(input: &mut impl Read, cut: Option<NonZeroUsize>) -> io::Result<Option<Bytes>> {
+    let mut chunk = Vec::new();
+    match cut {
+        Some(cut) => {
+            input.take(cut.get() as u64).read_to_end(&mut chunk)?;
+        }
+        None => {
+            chunk.resize(CHUNK_BYTES, 0);
+            let len = input.read(&mut chunk)?;
+            chunk.truncate(len);
+        }
+    }
+    Ok((!chunk.is_empty()).then(|| chunk.into()))
+}
+
+/// Writes a line for every verdict.
+struct Findings {
+    file: Option<BufWriter<File>>,
+    // An observer cannot fail, so the first error waits for the end.
+    result: io::Result<()>,
+}
+
+impl Findings {
+    fn open(path: Option<PathBuf>) -> anyhow::Result<Findings> {
+        let file = path
+            .map(|path| File::create(&path).with_context(|| format!("cannot write {}", path.display())))
+            .transpose()?;
+        Ok(Findings { file: file.map(BufWriter::new), result: Ok(()) })
+    }
+
+    fn close(mut self) -> anyhow::Result<()> {
+        self.result.context("cannot write the findings")?;
+        if let Some(file) = &mut self.file {
+            file.flush().context("cannot write the findings")?;
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Findings {
+    fn verdict(&mut self, channel: ChannelKind, verdict: &Verdict) {
+        let Some(file) = &mut self.file else { return };
+        let finding = Finding::new(verdict).in_channel(channel, verdict);
+        let written =
+            serde_json::to_writer(&mut *file, &finding).map_err(io::Error::from).and_then(|()| writeln!(file));
+        if self.result.is_ok() {
+            self.result = written;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A verdict as a line of JSON.
+
+use holdback::{ChannelKind, Verdict};
+use serde::Serialize;
+
+/// What a rule found, without what it found.
+#[derive(Serialize)]
+pub(super) struct Finding<'a> {
+    rule: &'a str,
+    start: u64,
+    end: u64,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl<'a> Finding<'a> {
+    /// What was found at these bytes of a text.
+    pub(super) fn new(verdict: &'a Verdict) -> Finding<'a> {
+        Finding {
+            rule: &verdict.rule,
+            start: verdict.span.start,
+            end: verdict.span.end,
+            action: verdict.action,
+            channel: None,
+            reason: None,
+        }
+    }
+
+    /// The same in a stream, where there is more than one text.
+    pub(super) fn in_channel(mut self, kind: ChannelKind, verdict: &Verdict) -> Finding<'a> {
+        self.channel = Some(word(kind));
+        self.reason = Some(verdict.reason.name());
+        self
+    }
+}
+
+/// The kind's word in rule files.
+fn word(kind: ChannelKind) -> &'static str {
+    match kind {
+        ChannelKind::Text => "text",
+        ChannelKind::Reasoning => "reasoning",
+        ChannelKind::Refusal => "refusal",
+        ChannelKind::ToolArgs => "tool_args",
+        ChannelKind::ToolResult => "tool_result",
+        _ => "other",
+    }
+}

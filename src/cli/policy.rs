@@ -1,0 +1,136 @@
+//! Which policy a command runs under.
+
+use super::diagnostics;
+use holdback::rule::{Date, Pack, RuleSet};
+use holdback::{BuildError, Policy, Rule};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Flags that choose rules. Without any, the built-in packs.
+#[derive(clap::Args)]
+pub(super) struct PolicyArgs {
+    /// A rule file, in place of the built-in packs
+    #[arg(long, value_name = "FILE", env = "HOLDBACK_POLICY")]
+    policy: Option<PathBuf>,
+    /// A built-in pack; may be given again
+    #[arg(long = "pack", value_name = "NAME")]
+    packs: Vec<String>,
+    /// Only the rule of this id; may be given again
+    #[arg(long = "rule", value_name = "ID")]
+    rules: Vec<String>,
+    /// A policy without rules is meant: pass everything
+    #[arg(long)]
+    passthrough: bool,
+}
+
+/// A policy that cannot be run, with everything that is wrong with it, ready to be shown.
+#[derive(Debug)]
+pub(super) struct BadPolicy(String);
+
+impl fmt::Display for BadPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadPolicy {}
+
+impl From<BuildError> for BadPolicy {
+    fn from(error: BuildError) -> BadPolicy {
+        BadPolicy(diagnostics::errors(error.faults()))
+    }
+}
+
+impl PolicyArgs {
+    /// The policy that the flags describe.
+    pub(super) fn load(&self) -> Result<Policy, BadPolicy> {
+        let sets = self.rule_sets()?;
+        let mut builder = Policy::builder().name(self.name());
+        for set in &sets {
+            builder = settings(builder, set)?;
+        }
+        let rules = sets.into_iter().flat_map(RuleSet::into_rules).collect();
+        builder = builder.rules(self.select(rules)?);
+        if self.passthrough {
+            builder = builder.passthrough();
+        }
+        Ok(builder.build()?)
+    }
+
+    fn name(&self) -> String {
+        match (&self.policy, &self.packs[..]) {
+            (None, []) => "built-in".to_owned(),
+            (None, packs) => packs.join("+"),
+            (Some(file), _) => file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The file's rules stand first, so that it names what they and a pack both cover.
+    fn rule_sets(&self) -> Result<Vec<RuleSet>, BadPolicy> {
+        let mut sets = Vec::new();
+        if let Some(file) = &self.policy {
+            sets.push(rule_set(file)?);
+        } else if self.packs.is_empty() && !self.passthrough {
+            sets.extend(Pack::ALL.map(Pack::rule_set));
+        }
+        for name in &self.packs {
+            let names = Pack::ALL.map(Pack::name).join(", ");
+            let pack = Pack::named(name)
+                .ok_or_else(|| BadPolicy(format!("error: no pack is called `{name}`; there are {names}\n")))?;
+            sets.push(pack.rule_set());
+        }
+        Ok(sets)
+    }
+
+    fn select(&self, rules: Vec<Rule>) -> Result<Vec<Rule>, BadPolicy> {
+        if self.rules.is_empty() {
+            return Ok(rules);
+        }
+        if let Some(unknown) = self.rules.iter().find(|id| !rules.iter().any(|rule| rule.id() == *id)) {
+            return Err(BadPolicy(format!("error: no rule has the id `{unknown}`\n")));
+        }
+        Ok(rules.into_iter().filter(|rule| self.rules.iter().any(|id| id == rule.id())).collect())
+    }
+}
+
+/// The rules of a file and of everything that it extends. What is only worth knowing is said at once.
+pub(super) fn rule_set(file: &Path) -> Result<RuleSet, BadPolicy> {
+    let path = file.to_str().ok_or_else(|| BadPolicy("error: the rule file's name is not UTF-8\n".to_owned()))?;
+    let set = RuleSet::load(path, today(), |path| fs::read_to_string(path))?;
+    eprint!("{}", diagnostics::warnings(set.warnings()));
+    Ok(set)
+}
+
+/// The policy of one file alone.
+pub(super) fn of_file(file: &Path) -> Result<Policy, BadPolicy> {
+    let set = rule_set(file)?;
+    Ok(settings(Policy::builder(), &set)?.rules(set.into_rules()).build()?)
+}
+
+/// How many rules a policy has, in words.
+pub(super) fn count(policy: &Policy) -> String {
+    match policy.rules().len() {
+        1 => "1 rule".to_owned(),
+        rules => format!("{rules} rules"),
+    }
+}
+
+fn settings(mut builder: holdback::PolicyBuilder, set: &RuleSet) -> Result<holdback::PolicyBuilder, BadPolicy> {
+    if let Some(bytes) = set.max_hold() {
+        builder = builder.max_hold(bytes);
+    }
+    if let Some(variable) = set.hash_key_env() {
+        let key = std::env::var(variable)
+            .map_err(|_| BadPolicy(format!("error: the environment has no `{variable}`, the key of `{{hash8}}`\n")))?;
+        builder = builder.hash_key(key);
+    }
+    Ok(builder)
+}
+
+fn today() -> Date {
+    // A clock before 1970 is wrong in any case; then no allowance has expired yet.
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Date::from_unix_seconds(since_1970.as_secs())
+}

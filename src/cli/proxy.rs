@@ -1,0 +1,134 @@
+//! `holdback proxy`: the sidecar.
+
+use super::policy::{self, PolicyArgs};
+use super::{Exit, signals};
+use anyhow::Context;
+use clap::ValueEnum;
+use holdback::Policy;
+use holdback::sidecar::{Config, Drained, Sidecar, Upstream};
+use holdback::tower::OtherContent;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// Where the admin port is unless told otherwise.
+const ADMIN: &str = "127.0.0.1:8788";
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Where to take requests; anything but loopback opens it to the network
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787", env = "HOLDBACK_LISTEN")]
+    listen: SocketAddr,
+    /// The API to stand in front of, such as https://api.openai.com
+    #[arg(long, value_name = "URL", env = "HOLDBACK_UPSTREAM")]
+    upstream: Upstream,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Where to serve /healthz, /readyz and /metrics [default: 127.0.0.1:8788 if it is free]
+    #[arg(long, value_name = "ADDRESS", env = "HOLDBACK_ADMIN")]
+    admin: Option<SocketAddr>,
+    /// What happens to responses that cannot be moderated, such as images
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    other_content: OtherContentName,
+    /// How long the upstream may say nothing before its stream is ended
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    idle_timeout: Duration,
+    /// How long open streams may go on after SIGTERM
+    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
+    drain_timeout: Duration,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OtherContentName {
+    Refuse,
+    Pass,
+}
+
+impl From<OtherContentName> for OtherContent {
+    fn from(name: OtherContentName) -> OtherContent {
+        match name {
+            OtherContentName::Refuse => OtherContent::Refuse,
+            OtherContentName::Pass => OtherContent::Pass,
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    log_to_stderr();
+    let policy = args.policy.load()?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    runtime.block_on(serve(args, policy))
+}
+
+async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
+    let proxy = bind(args.listen).await?;
+    let admin = bind_admin(args.admin).await?;
+    // Before anybody can know that we are here.
+    let stop = signals::stop().context("cannot listen for signals")?;
+    announce(&args, &policy, &proxy, admin.as_ref())?;
+
+    let is_empty = policy.rules().len() == 0;
+    let policy = (!is_empty).then_some(policy);
+    if policy.is_none() {
+        tracing::warn!("passthrough: nothing is moderated");
+    }
+    if !args.listen.ip().is_loopback() {
+        tracing::warn!(listen = %args.listen, "anyone who reaches this address can use the upstream through it");
+    }
+    let mut config = Config::new(args.upstream, policy);
+    config.other_content = args.other_content.into();
+    config.idle_timeout = args.idle_timeout;
+    config.drain_timeout = args.drain_timeout;
+
+    let stop = async {
+        stop.await;
+        tracing::info!("stopping: open streams may finish");
+    };
+    match Sidecar::new(config, proxy, admin).run(stop).await {
+        Drained::Cut(connections) => tracing::warn!(connections, "cut what had not finished in time"),
+        _ => tracing::info!("stopped"),
+    }
+    Ok(Exit::Fine)
+}
+
+/// One line for people; everything after it is a log.
+fn announce(args: &Args, policy: &Policy, proxy: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
+    let rules = policy::count(policy);
+    let name = policy.name().unwrap_or_default();
+    let mut line = format!("holdback: http://{} -> {}, {rules} ({name})", proxy.local_addr()?, args.upstream);
+    if let Some(admin) = admin {
+        line.push_str(&format!(", admin http://{}", admin.local_addr()?));
+    }
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()?;
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn bind_admin(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    if let Some(address) = address {
+        return bind(address).await.map(Some);
+    }
+    // Nobody asked for this port, so a second sidecar on the same machine is no reason to fail.
+    let listener = TcpListener::bind(ADMIN).await;
+    if let Err(error) = &listener {
+        tracing::warn!(%error, "no admin port: {ADMIN} is taken; choose one with --admin");
+    }
+    Ok(listener.ok())
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("HOLDBACK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().flatten_event(true).with_writer(io::stderr).with_env_filter(filter).init();
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

@@ -1,0 +1,141 @@
+//! Counters for Prometheus.
+
+use super::account::Account;
+use crate::tower::Treatment;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The sidecar's counters. Clones count together.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    streams: Family<StreamLabels, Counter>,
+    open: Gauge,
+    verdicts: Family<VerdictLabels, Counter>,
+    releases: Counter,
+    bytes: Counter,
+    held_seconds: Histogram,
+    held_bytes: Histogram,
+    overhead_seconds: Histogram,
+    head_seconds: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    status: u16,
+    treatment: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabels {
+    ending: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    rule: String,
+    action: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut registry = Registry::with_prefix("holdback");
+        // From 10 µs, below which a stream's overhead is noise, to 40 s.
+        let durations = || Histogram::new(exponential_buckets(1e-5, 4.0, 12));
+
+        let requests = Family::default();
+        registry.register("requests", "Responses by status and treatment", requests.clone());
+        let streams = Family::default();
+        registry.register("streams", "Moderated responses by their ending", streams.clone());
+        let open = Gauge::default();
+        registry.register("responses_open", "Responses under way", open.clone());
+        let verdicts = Family::default();
+        registry.register("verdicts", "Verdicts by rule and action", verdicts.clone());
+        let releases = Counter::default();
+        registry.register("releases", "Events and pieces of text released", releases.clone());
+        let bytes = Counter::default();
+        registry.register_with_unit("downstream", "Bytes handed to clients", Unit::Bytes, bytes.clone());
+        let held_seconds = durations();
+        registry.register_with_unit("held", "How long released bytes had waited", Unit::Seconds, held_seconds.clone());
+        let held_bytes = Histogram::new(exponential_buckets(16.0, 4.0, 8));
+        registry.register_with_unit("held", "Bytes of a release that had waited", Unit::Bytes, held_bytes.clone());
+        let overhead_seconds = durations();
+        registry.register_with_unit(
+            "overhead",
+            "Time a response spent in moderation",
+            Unit::Seconds,
+            overhead_seconds.clone(),
+        );
+        let head_seconds = durations();
+        registry.register_with_unit(
+            "response_head",
+            "From a request to its response's head",
+            Unit::Seconds,
+            head_seconds.clone(),
+        );
+
+        Metrics {
+            registry: Arc::new(registry),
+            requests,
+            streams,
+            open,
+            verdicts,
+            releases,
+            bytes,
+            held_seconds,
+            held_bytes,
+            overhead_seconds,
+            head_seconds,
+        }
+    }
+}
+
+impl Metrics {
+    /// All counters in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string does not fail");
+        text
+    }
+
+    pub(super) fn began(&self) {
+        self.open.inc();
+    }
+
+    pub(super) fn released(&self, bytes: usize, held: Duration) {
+        self.releases.inc();
+        self.held_seconds.observe(held.as_secs_f64());
+        if !held.is_zero() {
+            self.held_bytes.observe(bytes as f64);
+        }
+    }
+
+    pub(super) fn ended(&self, account: &Account) {
+        self.open.dec();
+        self.bytes.inc_by(account.bytes);
+        self.requests
+            .get_or_create(&RequestLabels {
+                status: account.status.map_or(0, |status| status.as_u16()),
+                treatment: account.treatment.map_or("none", Treatment::name),
+            })
+            .inc();
+        if account.treatment == Some(Treatment::Moderated) {
+            self.streams.get_or_create(&StreamLabels { ending: account.ending_name() }).inc();
+            self.overhead_seconds.observe(account.overhead.as_secs_f64());
+        }
+        for ((rule, action), count) in &account.verdicts {
+            self.verdicts.get_or_create(&VerdictLabels { rule: rule.to_string(), action }).inc_by(*count);
+        }
+        if let Some(to_head) = account.to_head {
+            self.head_seconds.observe(to_head.as_secs_f64());
+        }
+    }
+}

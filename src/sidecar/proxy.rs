@@ -1,0 +1,192 @@
+//! The service behind every connection.
+
+use super::account::{Account, Accountant, Book};
+use super::config::Config;
+use super::metrics::Metrics;
+use super::noting::Noting;
+use super::reply::{self, Unanswered};
+use super::upstream::{Client, Upstream};
+use super::{TokioTimer, accounted::Accounted};
+use crate::tower::{Asked, HoldbackLayer, Treatment};
+use bytes::Bytes;
+use http::header::{
+    ALT_SVC, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http_body::Body;
+use http_body_util::Either;
+use hyper::body::Incoming;
+use std::collections::hash_map::RandomState;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_http::body::UnsyncBoxBody;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+
+/// What goes to the client.
+pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// From the client's request to its reply, layer by layer; see the [module](super).
+pub(super) fn service(
+    config: &Config,
+    metrics: Metrics,
+) -> impl Service<Request<Incoming>, Response = Reply, Error = Infallible, Future: Send> + Clone + Send + use<> {
+    let policy = config.policy.clone();
+    let moderation = HoldbackLayer::new(move |_: &Parts| policy.clone())
+        .observe(|request: &Parts| request.extensions.get::<Book>().cloned().expect("`answer` opened a book"))
+        .idle_timeout(TokioTimer, config.idle_timeout)
+        .other_content(config.other_content);
+    let forward = Forward {
+        client: Client::new(),
+        upstream: Arc::new(config.upstream.clone()),
+        head_timeout: config.idle_timeout,
+    };
+    let moderated = moderation.layer(forward);
+    let accountant = config.accountant.clone();
+    let answer = service_fn(move |request: Request<Incoming>| {
+        answer(moderated.clone(), metrics.clone(), accountant.clone(), request)
+    });
+
+    let answer = CatchPanicLayer::custom(reply::panicked).layer(answer);
+    let answer = PropagateRequestIdLayer::new(REQUEST_ID).layer(answer);
+    SetRequestIdLayer::new(REQUEST_ID, RequestIds::default()).layer(answer)
+}
+
+/// Opens the book of a response, and makes a reply of whatever became of it.
+async fn answer<S, B>(
+    moderated: S,
+    metrics: Metrics,
+    accountant: Accountant,
+    request: Request<Incoming>,
+) -> Result<Response<impl Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>>>, Infallible>
+where
+    S: Service<Request<Noting<Incoming>>, Response = Response<B>, Error = Unanswered>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    let (mut head, body) = request.into_parts();
+    let request_id = head.headers.get(REQUEST_ID).cloned();
+    let account = Account::new(head.method.clone(), head.uri.path().to_owned(), request_id);
+    let book = Book::open(account, metrics, accountant);
+    let asked = Asked::default();
+    head.extensions.insert(book.clone());
+    head.extensions.insert(asked.clone());
+
+    let request = Request::from_parts(head, Noting::new(body, asked));
+    let response = match moderated.oneshot(request).await {
+        Ok(response) => response.map(Either::Left),
+        Err(unanswered) => unanswered.into_response().map(Either::Right),
+    };
+    book.head(response.status(), response.extensions().get::<Treatment>().copied());
+    Ok(response.map(|body| Accounted::new(body, book)))
+}
+
+/// Sends requests to the upstream.
+#[derive(Clone)]
+struct Forward {
+    client: Client<Noting<Incoming>>,
+    upstream: Arc<Upstream>,
+    head_timeout: Duration,
+}
+
+impl Service<Request<Noting<Incoming>>> for Forward {
+    type Response = Response<Incoming>;
+    type Error = Unanswered;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Unanswered>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Noting<Incoming>>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { this.forward(request).await })
+    }
+}
+
+impl Forward {
+    async fn forward(self, mut request: Request<Noting<Incoming>>) -> Result<Response<Incoming>, Unanswered> {
+        if request.method() == Method::CONNECT {
+            return Err(Unanswered::Tunnel);
+        }
+        *request.uri_mut() = self.upstream.target(request.uri());
+        // The client's version says nothing about the upstream's; the connection there decides.
+        *request.version_mut() = Version::HTTP_11;
+        remove_hop_by_hop(request.headers_mut());
+        // Taken anew from the upstream's address; and we have already told the client to continue.
+        request.headers_mut().remove(HOST);
+        request.headers_mut().remove(EXPECT);
+
+        let sent = tokio::time::timeout(self.head_timeout, self.client.send(request));
+        let mut response = sent.await.map_err(|_| Unanswered::TimedOut)?.map_err(|error| {
+            tracing::warn!(upstream = %self.upstream, error = %causes(&error), "no answer");
+            if error.is_connect() { Unanswered::Unreachable } else { Unanswered::Broken }
+        })?;
+        remove_hop_by_hop(response.headers_mut());
+        // It invites the client to speak to the upstream itself.
+        response.headers_mut().remove(ALT_SVC);
+        Ok(response)
+    }
+}
+
+/// Removes what belongs to one connection (RFC 9110, 7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|names| names.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection"] {
+        headers.remove(name);
+    }
+}
+
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Numbers requests from a random start, so that the ids of several sidecars do not meet.
+#[derive(Clone)]
+struct RequestIds {
+    process: u64,
+    next: Arc<AtomicU64>,
+}
+
+impl Default for RequestIds {
+    fn default() -> RequestIds {
+        RequestIds { process: RandomState::new().build_hasher().finish(), next: Arc::default() }
+    }
+}
+
+impl MakeRequestId for RequestIds {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:016x}-{number:x}", self.process);
+        HeaderValue::from_str(&id).ok().map(RequestId::new)
+    }
+}

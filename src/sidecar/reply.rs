@@ -1,0 +1,54 @@
+//! Errors of our own, in the form that clients of OpenAI's API show to people.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use std::any::Any;
+
+/// Why a request got no response from its upstream. Never quotes a request or a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// The proxy is not a tunnel.
+    Tunnel,
+    /// There is no connection to the upstream.
+    Unreachable,
+    /// The connection broke before the response began.
+    Broken,
+    /// The response did not begin in time.
+    TimedOut,
+}
+
+impl Unanswered {
+    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+        let (status, code, message) = match self {
+            Unanswered::Tunnel => (StatusCode::NOT_IMPLEMENTED, "tunnel_refused", "holdback does not open tunnels"),
+            Unanswered::Unreachable => {
+                (StatusCode::BAD_GATEWAY, "upstream_unreachable", "holdback cannot connect to its upstream")
+            }
+            Unanswered::Broken => {
+                (StatusCode::BAD_GATEWAY, "upstream_failed", "the upstream closed the connection without an answer")
+            }
+            Unanswered::TimedOut => {
+                (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", "the upstream did not begin to answer in time")
+            }
+        };
+        error(status, code, message)
+    }
+}
+
+/// What a client gets when a bug of ours stopped its request. Nothing of the response has left by then.
+pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response<Full<Bytes>> {
+    tracing::error!("a request was stopped by a bug in holdback");
+    error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "holdback failed and passed nothing on")
+}
+
+fn error(status: StatusCode, code: &str, message: &str) -> Response<Full<Bytes>> {
+    let body = serde_json::json!({
+        "error": { "message": message, "type": "holdback_error", "param": null, "code": code }
+    });
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,149 @@
+//! Listening, and stopping well.
+
+use super::admin::Admin;
+use super::config::Config;
+use super::metrics::Metrics;
+use super::proxy;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tower::{Service, service_fn};
+
+/// What one connection may keep in memory while its client reads slowly. hyper's default is about 400 KiB, which a
+/// thousand stalled clients turn into 400 MiB; a stream of tokens never fills this.
+const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
+
+/// After a failed accept, most likely for want of file descriptors, wait for connections to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A proxy that is bound to its ports.
+pub struct Sidecar {
+    config: Config,
+    metrics: Metrics,
+    proxy: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+/// How a stop went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Drained {
+    /// Every stream came to its own end.
+    InTime,
+    /// This many connections were cut when the time was over.
+    Cut(usize),
+}
+
+impl Sidecar {
+    /// A sidecar that takes requests at `proxy`, and answers its operator at `admin`.
+    pub fn new(config: Config, proxy: TcpListener, admin: Option<TcpListener>) -> Sidecar {
+        Sidecar { config, metrics: Metrics::default(), proxy, admin }
+    }
+
+    /// Serves until `stop` is ready, and then for as long as open streams need, within the configured limit.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Drained {
+        let draining = Arc::new(AtomicBool::new(false));
+        let admin = Admin { metrics: self.metrics.clone(), draining: draining.clone() };
+        let answer = service_fn(move |request: Request<Incoming>| {
+            std::future::ready(Ok::<_, Infallible>(admin.answer(&request)))
+        });
+        let mut operator = JoinSet::new();
+        if let Some(listener) = self.admin {
+            operator.spawn(async move {
+                let mut connections = Connections::default();
+                connections.accept(listener, answer, std::future::pending()).await;
+            });
+        }
+
+        let mut connections = Connections::default();
+        let service = proxy::service(&self.config, self.metrics);
+        connections.accept(self.proxy, service, stop).await;
+        draining.store(true, Ordering::Relaxed);
+        connections.drain(self.config.drain_timeout).await
+    }
+}
+
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    graceful: GracefulShutdown,
+}
+
+impl Connections {
+    /// Takes connections until `stop`; the listener closes then, so that others may take the port.
+    async fn accept<S, B>(&mut self, listener: TcpListener, service: S, stop: impl Future<Output = ()>)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = &mut stop => return,
+            };
+            match accepted {
+                Ok((stream, _)) => self.serve(stream, service.clone()),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            while self.tasks.try_join_next().is_some() {}
+        }
+    }
+
+    fn serve<S, B>(&mut self, stream: TcpStream, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        // Nagle's algorithm would hold small events back until the client acknowledges the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::warn!(%error, "cannot set TCP_NODELAY");
+        }
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server.http1().timer(TokioTimer::new()).max_buf_size(CONNECTION_BUFFER_BYTES);
+        server.http2().timer(TokioTimer::new()).max_send_buf_size(CONNECTION_BUFFER_BYTES);
+        let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+        let connection = self.graceful.watch(connection);
+        self.tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                // Clients come and go; what matters is in the account of their response.
+                tracing::debug!(error, "a connection broke");
+            }
+        });
+    }
+
+    async fn drain(mut self, limit: Duration) -> Drained {
+        let drained = tokio::time::timeout(limit, self.graceful.shutdown()).await;
+        while self.tasks.try_join_next().is_some() {}
+        match drained {
+            Ok(()) => Drained::InTime,
+            Err(_) => {
+                let cut = self.tasks.len();
+                self.tasks.shutdown().await;
+                Drained::Cut(cut)
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The way to the upstream: where it is, and the pool of connections to it.
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longer than any handshake on earth; a dead address should not cost the client its own timeout.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where requests go: scheme, host and a base path.
+///
+/// ```
+/// use holdback::sidecar::Upstream;
+///
+/// let upstream: Upstream = "https://api.example.com/openai/".parse()?;
+/// let target = upstream.target(&"/v1/models?limit=2".parse()?);
+/// assert_eq!(target, "https://api.example.com/openai/v1/models?limit=2");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    scheme: Scheme,
+    authority: Authority,
+    // Without a slash at its end.
+    base_path: String,
+}
+
+impl Upstream {
+    /// The address of what a client asked for.
+    pub fn target(&self, asked: &Uri) -> Uri {
+        let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{asked}", self.base_path))
+            .build()
+            .expect("a path behind a base path is a path")
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = UpstreamError;
+
+    fn from_str(url: &str) -> Result<Upstream, UpstreamError> {
+        let parts = url.parse::<Uri>().map_err(|_| UpstreamError("not a URL"))?.into_parts();
+        let scheme = parts.scheme.ok_or(UpstreamError("it needs a scheme: https://host"))?;
+        if scheme != Scheme::HTTPS && scheme != Scheme::HTTP {
+            return Err(UpstreamError("only http and https are spoken"));
+        }
+        let authority = parts.authority.ok_or(UpstreamError("it needs a host"))?;
+        if authority.as_str().contains('@') {
+            return Err(UpstreamError("it must not carry credentials; send them as a header"));
+        }
+        let path = parts.path_and_query.unwrap_or(PathAndQuery::from_static("/"));
+        if path.query().is_some() {
+            return Err(UpstreamError("it must not have a query"));
+        }
+        Ok(Upstream { scheme, authority, base_path: path.path().trim_end_matches('/').to_owned() })
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.base_path)
+    }
+}
+
+/// Why a text is no upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamError(&'static str);
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for UpstreamError {}
+
+/// A pool of connections.
+pub(super) struct Client<B>(legacy::Client<HttpsConnector<HttpConnector>, B>);
+
+impl<B> Clone for Client<B> {
+    fn clone(&self) -> Client<B> {
+        Client(self.0.clone())
+    }
+}
+
+impl<B> Client<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    pub(super) fn new() -> Client<B> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        // hyper's default is off, and Nagle's algorithm turns a stream of tokens into bursts.
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls())
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .build(connector);
+        Client(pool)
+    }
+
+    pub(super) async fn send(&self, request: Request<B>) -> Result<Response<Incoming>, legacy::Error> {
+        self.0.request(request).await
+    }
+}
+
+fn tls() -> ClientConfig {
+    // The provider is named here and never installed for the process: with two of them in one binary rustls panics.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_paths_are_joined() {
+        for (upstream, asked, target) in [
+            ("http://h:1", "/v1/x?y=%20", "http://h:1/v1/x?y=%20"),
+            ("http://h:1/", "/", "http://h:1/"),
+            ("http://h:1/base", "/", "http://h:1/base/"),
+            ("https://h/a/b/", "/c", "https://h/a/b/c"),
+        ] {
+            let upstream: Upstream = upstream.parse().unwrap();
+            assert_eq!(upstream.target(&asked.parse().unwrap()), target);
+        }
+    }
+
+    #[test]
+    fn what_is_no_upstream() {
+        for text in ["", "host", "ftp://host", "https://", "http://me:pw@host", "http://host/?q=1", "http://ho st"] {
+            assert!(text.parse::<Upstream>().is_err(), "{text}");
+        }
+    }
+}

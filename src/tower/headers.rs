@@ -1,0 +1,55 @@
+//! What moderation changes in heads.
+
+use super::content::Treatment;
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE,
+    RANGE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const MODE: HeaderName = HeaderName::from_static("x-holdback-mode");
+const POLICY: HeaderName = HeaderName::from_static("x-holdback-policy");
+/// Tells nginx, and those who copied it, not to collect the stream.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Headers and trailers that speak of the bytes as they were before moderation.
+const SPEAK_OF_BYTES: [HeaderName; 9] = [
+    CONTENT_LENGTH,
+    CONTENT_ENCODING,
+    CONTENT_RANGE,
+    ACCEPT_RANGES,
+    ETAG,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
+
+/// Asks the upstream for whole, uncompressed content.
+pub(super) fn ask_for_plain(request: &mut HeaderMap) {
+    request.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    request.remove(RANGE);
+    request.remove(IF_RANGE);
+}
+
+/// Removes what no longer holds of a moderated body.
+pub(super) fn forget_bytes(headers: &mut HeaderMap) {
+    for name in &SPEAK_OF_BYTES {
+        headers.remove(name);
+    }
+}
+
+/// Asks the proxies on the way not to collect or rewrite an event stream.
+pub(super) fn keep_flowing(response: &mut HeaderMap) {
+    response.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, no-transform"));
+    response.entry(ACCEL_BUFFERING).or_insert(HeaderValue::from_static("no"));
+}
+
+/// Says what was done, and by which policy.
+pub(super) fn announce(response: &mut HeaderMap, treatment: Treatment, policy: Option<HeaderValue>) {
+    response.insert(MODE, HeaderValue::from_static(treatment.name()));
+    match policy {
+        Some(policy) => response.insert(POLICY, policy),
+        None => response.remove(POLICY),
+    };
+}

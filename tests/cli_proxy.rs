@@ -1,0 +1,118 @@
+//! `holdback proxy` and `holdback demo`, as processes.
+#![cfg(all(feature = "sidecar", unix))]
+
+mod binary;
+mod scripted;
+
+use binary::{holdback, run};
+use scripted::{Client, LAST_EVENTS, Upstream, event};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+/// A proxy process, ended with the test.
+struct Proxy {
+    process: Child,
+    address: SocketAddr,
+    line: String,
+}
+
+impl Proxy {
+    fn start(listen: &str, upstream: &str) -> Proxy {
+        let mut process = holdback(&["proxy", "--listen", listen, "--admin", "127.0.0.1:0", "--upstream", upstream])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary is built");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://")?.parse().ok());
+        Proxy { address: address.expect("the line names its address"), process, line }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.process.id().to_string()]).status();
+        assert!(sent.expect("there is a kill command").success());
+    }
+
+    /// The exit code and the logs.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let code = self.process.wait().unwrap().code();
+        let mut logs = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut logs).unwrap();
+        (code, logs)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Ended already, unless the test failed.
+        let _ = self.process.kill();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serves_logs_and_drains_on_sigterm() {
+    let upstream = Upstream::new().await;
+    let proxy = Proxy::start("127.0.0.1:0", &upstream.url());
+    assert!(proxy.line.contains(&upstream.url()) && proxy.line.contains("rules (built-in)"), "{}", proxy.line);
+
+    let mut client = Client::ask(proxy.address, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    exchange.say(&event("Write to ")).await;
+    assert_eq!(client.hear().await, event("Write to "));
+
+    proxy.signal("TERM");
+    exchange.say(&event("ada.sample@mail.test, ")).await;
+    exchange.say(LAST_EVENTS).await;
+    exchange.finish().await;
+    let rest = client.hear_all().await;
+    assert!(rest.contains("[pii.email]") && rest.ends_with(LAST_EVENTS), "{rest}");
+    drop(client);
+
+    let (code, logs) = tokio::task::spawn_blocking(|| proxy.ended()).await.unwrap();
+    assert_eq!(code, Some(0), "{logs}");
+    let logs: Vec<serde_json::Value> =
+        logs.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    let response = logs.iter().find(|log| log["message"] == "response").expect("the stream's account");
+    assert_eq!(response["ending"], "complete");
+    assert_eq!(response["verdicts"], "pii.email:redact=1");
+    assert_eq!(response["path"], "/v1/chat/completions");
+    assert!(!format!("{logs:?}").contains("ada.sample"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_address_is_a_loud_warning() {
+    let proxy = Proxy::start("0.0.0.0:0", "http://127.0.0.1:9");
+    proxy.signal("INT");
+    let (code, logs) = proxy.ended();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(logs.contains("\"WARN\"") && logs.contains("anyone who reaches this address"), "{logs}");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for args in [
+        &["proxy"][..],
+        &["proxy", "--upstream", "ftp://host"],
+        &["proxy", "--upstream", "http://127.0.0.1:9", "--policy", "/dev/null"],
+        &["proxy", "--upstream", "http://127.0.0.1:9", "--idle-timeout", "-1"],
+    ] {
+        let run = run(args, "");
+        assert_eq!((run.code, &*run.out), (2, ""), "{args:?}: {}", run.err);
+    }
+}
+
+#[test]
+fn the_demo_shows_what_it_promises() {
+    let run = run(&["demo", "--once", "--pace", "0", "--listen", "127.0.0.1:0"], "");
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert!(run.out.contains("None of the 4 private values reached the client."), "{}", run.out);
+    let (_, read) = run.out.split_once("What the client has read").expect("the answer");
+    for replaced in ["[pii.email]", "[pii.phone-intl]", "[secrets.aws-access-key-id]", "1 × pii.payment-card: mask"] {
+        assert!(read.contains(replaced), "{replaced} is not in\n{read}");
+    }
+    assert!(!run.out.contains('\x1b'), "no colours where there is no terminal");
+}

@@ -1,0 +1,94 @@
+//! `holdback scan`, `check` and `test`: files at rest.
+#![cfg(feature = "sidecar")]
+
+mod binary;
+
+use binary::{file, run};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use std::io::Write;
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+#[test]
+fn finds_in_files_by_byte_offset() {
+    let path = file("scan.txt", "é ada.sample@mail.test\n");
+    let path = path.to_str().unwrap();
+    let run = run(&["scan", path], "");
+    assert_eq!(run.code, 0, "{}", run.err);
+    let wanted = json!({ "file": path, "rule": "pii.email", "start": 3, "end": 23, "action": "redact" });
+    assert_eq!(lines(&run.out), [wanted]);
+}
+
+#[test]
+fn finds_in_a_field_of_each_line_of_json() {
+    let rows = "{\"text\":\"nothing\"}\n{\"id\":7,\"text\":\"ada.sample@mail.test and 4111 1111 1111 1111\"}\n";
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(rows.as_bytes()).unwrap();
+    for path in [file("scan.jsonl", rows), file("scan.jsonl.gz", gzip.finish().unwrap())] {
+        let run = run(&["scan", "--jsonl", "text", path.to_str().unwrap()], "");
+        assert_eq!(run.code, 0, "{}", run.err);
+        let wanted = [
+            json!({ "line": 1, "findings": [] }),
+            json!({ "line": 2, "findings": [
+                { "rule": "pii.email", "start": 0, "end": 20, "action": "redact" },
+                { "rule": "pii.payment-card", "start": 25, "end": 44, "action": "mask" },
+            ] }),
+        ];
+        assert_eq!(lines(&run.out), wanted);
+    }
+}
+
+#[test]
+fn says_which_line_it_cannot_read() {
+    for (name, rows) in
+        [("scan_no_field.jsonl", "{\"text\":\"a\"}\n{\"t\":1}\n"), ("scan_no_json.jsonl", "{\"text\":\"a\"}\nb\n")]
+    {
+        let path = file(name, rows);
+        let run = run(&["scan", "--jsonl", "text", path.to_str().unwrap()], "");
+        assert_eq!(run.code, 1);
+        assert!(run.err.contains("line 2") && run.err.contains(name), "{}", run.err);
+    }
+}
+
+#[test]
+fn check_shows_what_each_rule_may_hold() {
+    let path = file("check_good.toml", "[[rule]]\nid = \"a.word\"\nliterals = [\"Nightjar\"]\n");
+    let run = run(&["check", path.to_str().unwrap()], "");
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.contains("1 rule, no faults"), "{}", run.out);
+    assert!(run.out.contains("a.word") && run.out.contains("holds 8 bytes at most"), "{}", run.out);
+}
+
+#[test]
+fn check_shows_every_fault_in_its_place() {
+    let path = file("check_bad.toml", "[[rule]]\nid = \"a\"\nregexx = \"b\"\n\n[[rule]]\nid = \"c\"\nregex = \"(\"\n");
+    let run = run(&["check", path.to_str().unwrap()], "");
+    assert_eq!((run.code, &*run.out), (2, ""));
+    for part in ["regexx", "check_bad.toml:3", "check_bad.toml:5", "unclosed group"] {
+        assert!(run.err.contains(part), "{part} is not in\n{}", run.err);
+    }
+}
+
+#[test]
+fn test_runs_the_examples_of_the_built_in_packs() {
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+    let run = run(&["test", rules], "");
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    assert!(run.out.ends_with(" 0 failed\n"), "{}", run.out);
+}
+
+#[test]
+fn test_shows_what_is_missing_and_what_is_noise() {
+    let rule = "[[rule]]\nid = \"a.word\"\nliterals = [\"Nightjar\"]\n\
+                [[rule.test]]\ntext = \"a Nightjar\"\nfinds = [\"Kestrel\"]\n";
+    let path = file("test_failing.toml", rule);
+    let run = run(&["test", path.to_str().unwrap()], "");
+    assert_eq!(run.code, 1, "{}", run.err);
+    for part in ["a.word", "Kestrel", "Nightjar", "test_failing.toml:4", "1 failed"] {
+        assert!(run.out.contains(part), "{part} is not in\n{}", run.out);
+    }
+}

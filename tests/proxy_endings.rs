@@ -1,0 +1,184 @@
+//! How streams end at the sidecar, whoever ends them, and how the sidecar itself ends.
+#![cfg(feature = "sidecar")]
+
+mod scripted;
+
+use holdback::Ending;
+use holdback::sidecar::Drained;
+use scripted::{Client, LAST_EVENTS, Running, Upstream, event, listen};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_policy_stop_is_a_content_filter_ending_and_cancels_the_upstream() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    exchange.say(&event("look, a Basilisk and more")).await;
+    let all = client.hear_all().await;
+    assert!(all.contains("\"content_filter\"") && all.ends_with("data: [DONE]\n\n"), "{all}");
+    assert!(!all.contains("Basilisk"), "{all}");
+    exchange.cancelled().await;
+    assert!(matches!(running.account().await.ending, Some(Ending::Terminated(_))));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_cancels_the_upstream() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    exchange.say(&event("hello ")).await;
+    assert_eq!(client.hear().await, event("hello "));
+    drop(client);
+    exchange.cancelled().await;
+    assert_eq!(running.account().await.ending, Some(Ending::ClientGone));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_before_the_answer_cancels_the_upstream() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |_| ()).await;
+    let client = Client::ask(running.proxy, "{}").await;
+    let exchange = upstream.request().await;
+    drop(client);
+    exchange.cancelled().await;
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_broken_upstream_ends_in_an_error_event() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    exchange.say(&event("hello Night")).await;
+    drop(exchange);
+    let all = client.hear_all().await;
+    assert!(all.contains("\"error\""), "{all}");
+    assert!(!all.contains("Night") && !all.contains("[DONE]"), "{all}");
+    assert!(matches!(running.account().await.ending, Some(Ending::UpstreamFailed(_))));
+}
+
+#[tokio::test]
+async fn half_a_text_never_looks_whole() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |_| ()).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/plain").await;
+    client.head().await;
+    exchange.say("half of ").await;
+    assert_eq!(client.hear().await, "half of ");
+    drop(exchange);
+    assert_eq!(client.heard().await, None, "the connection breaks, for plain text has no error of its own");
+}
+
+#[tokio::test]
+async fn a_silent_upstream_ends_in_an_error_event() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| config.idle_timeout = Duration::from_millis(200)).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    let all = client.hear_all().await;
+    assert!(all.contains("\"error\"") && !all.contains("[DONE]"), "{all}");
+    exchange.cancelled().await;
+    assert_eq!(running.account().await.ending, Some(Ending::TimedOut));
+}
+
+#[tokio::test]
+async fn without_an_answer_there_is_an_error_that_clients_understand() {
+    let nobody = listen().await.local_addr().unwrap();
+    let upstream = Upstream::new().await;
+    let unreachable = Running::start(&upstream, |config| config.upstream = format!("http://{nobody}").parse().unwrap());
+    let (head, body) = Client::ask(unreachable.await.proxy, "{}").await.response().await;
+    assert_eq!(head.first, "HTTP/1.1 502 Bad Gateway");
+    let error: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(error["error"]["code"], "upstream_unreachable");
+
+    let running = Running::start(&upstream, |config| config.idle_timeout = Duration::from_millis(200)).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let silent = upstream.request().await;
+    let (head, body) = client.response().await;
+    assert_eq!(head.first, "HTTP/1.1 504 Gateway Timeout");
+    assert!(body.contains("upstream_timeout"), "{body}");
+    silent.cancelled().await;
+
+    let mut client = Client::ask(running.proxy, "{}").await;
+    drop(upstream.request().await);
+    let (head, body) = client.response().await;
+    assert_eq!(head.first, "HTTP/1.1 502 Bad Gateway");
+    assert!(body.contains("upstream_failed"), "{body}");
+}
+
+#[tokio::test]
+async fn the_admin_port_counts() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    assert_eq!(running.admin("/healthz").await, ("HTTP/1.1 200 OK".into(), "ok\n".into()));
+    assert_eq!(running.admin("/readyz").await.0, "HTTP/1.1 200 OK");
+    assert_eq!(running.admin("/else").await.0, "HTTP/1.1 404 Not Found");
+
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n\r\nNightjar").await;
+    assert_eq!(client.response().await.1, "[codename]");
+    drop(client);
+    running.account().await;
+
+    let (_, metrics) = running.admin("/metrics").await;
+    for line in [
+        r#"holdback_requests_total{status="200",treatment="moderated"} 1"#,
+        r#"holdback_streams_total{ending="complete"} 1"#,
+        r#"holdback_verdicts_total{rule="codename",action="redact"} 1"#,
+        "holdback_downstream_bytes_total 10",
+        "holdback_responses_open 0",
+    ] {
+        assert!(metrics.lines().any(|has| has == line), "{line} is not in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_lets_open_streams_finish() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+
+    running.stop();
+    // New clients are turned away, and whoever asks is told.
+    while running.admin("/readyz").await.0 != "HTTP/1.1 503 Service Unavailable" {
+        tokio::task::yield_now().await;
+    }
+    assert!(tokio::net::TcpStream::connect(running.proxy).await.is_err());
+
+    exchange.say(&event("still here ")).await;
+    exchange.say(LAST_EVENTS).await;
+    exchange.finish().await;
+    assert_eq!(client.hear_all().await, event("still here ") + LAST_EVENTS);
+    assert_eq!(running.stopped().await, Drained::InTime);
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::from_millis(100)).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    running.stop();
+    assert_eq!(client.heard().await, None, "cut, and visibly so");
+    exchange.cancelled().await;
+    assert_eq!(running.stopped().await, Drained::Cut(1));
+}

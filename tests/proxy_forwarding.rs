@@ -1,0 +1,154 @@
+//! What the sidecar passes on, in both directions.
+#![cfg(feature = "sidecar")]
+
+mod scripted;
+
+use bytes::Bytes;
+use holdback::tower::OtherContent;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::rt::TokioExecutor;
+use scripted::{Client, LAST_EVENTS, Running, Upstream, event, soon};
+
+#[tokio::test]
+async fn a_request_goes_on_as_it_came() {
+    let upstream = Upstream::new().await;
+    let url = format!("{}/base/", upstream.url());
+    let running = Running::start(&upstream, |config| config.upstream = url.parse().unwrap()).await;
+    let mut client = Client::send(
+        running.proxy,
+        "POST /v1/x?a=%20b HTTP/1.1\r\nHost: me.test\r\nAuthorization: Bearer t\r\nConnection: keep-alive, X-Own\r\n\
+         X-Own: mine\r\nX-Other: kept\r\nAccept-Encoding: gzip\r\nTE: trailers\r\nContent-Length: 5\r\n\r\nhello",
+    )
+    .await;
+    let mut exchange = upstream.request().await;
+    assert_eq!(exchange.head.first, "POST /base/v1/x?a=%20b HTTP/1.1");
+    assert_eq!(exchange.body, "hello");
+    let head = &exchange.head;
+    assert_eq!(head.get("host").map(str::to_owned), Some(upstream.url().replace("http://", "")));
+    assert_eq!(head.get("authorization"), Some("Bearer t"));
+    assert_eq!(head.get("x-other"), Some("kept"));
+    assert_eq!(head.get("accept-encoding"), Some("identity"));
+    assert_eq!(head.get("content-length"), Some("5"));
+    for name in ["x-own", "te", "connection"] {
+        assert_eq!(head.get(name), None, "{name} was for this connection");
+    }
+
+    exchange
+        .answer(
+            "HTTP/1.1 201 Created\r\ncontent-type: text/plain\r\nx-served-by: u\r\nalt-svc: h3\r\n\
+             keep-alive: timeout=5\r\ncontent-length: 2\r\n\r\nok",
+        )
+        .await;
+    let (head, body) = client.response().await;
+    assert_eq!((head.first.as_str(), body.as_str()), ("HTTP/1.1 201 Created", "ok"));
+    assert_eq!(head.get("x-served-by"), Some("u"));
+    assert_eq!(head.get("x-holdback-mode"), Some("moderated"));
+    assert_eq!(head.get("x-holdback-policy"), Some("test"));
+    for name in ["alt-svc", "keep-alive"] {
+        assert_eq!(head.get(name), None, "{name} was for that connection");
+    }
+}
+
+#[tokio::test]
+async fn request_ids_are_kept_or_made() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    for sent in [Some("mine-1"), None] {
+        let header = sent.map(|id| format!("x-request-id: {id}\r\n")).unwrap_or_default();
+        let request = format!("GET /v1/models HTTP/1.1\r\nhost: me\r\n{header}\r\n");
+        let mut client = Client::send(running.proxy, &request).await;
+        let mut exchange = upstream.request().await;
+        let asked = exchange.head.get("x-request-id").expect("an id").to_owned();
+        exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").await;
+        let (head, _) = client.response().await;
+        assert_eq!(head.get("x-request-id"), Some(&*asked));
+        assert!(sent.is_none_or(|sent| sent == asked));
+        drop(client);
+        let account = running.account().await;
+        assert_eq!(account.request_id.expect("an id"), asked.as_str());
+        assert_eq!(account.path, "/v1/models");
+    }
+}
+
+#[tokio::test]
+async fn each_event_arrives_before_the_next_is_said() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |_| ()).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    assert_eq!(client.head().await.get("x-accel-buffering"), Some("no"));
+    for word in ["one ", "two ", "three "] {
+        exchange.say(&event(word)).await;
+        assert_eq!(client.hear().await, event(word));
+    }
+    exchange.say(LAST_EVENTS).await;
+    assert_eq!(client.hear().await, LAST_EVENTS);
+    exchange.finish().await;
+    assert_eq!(client.hear().await, "");
+}
+
+#[tokio::test]
+async fn what_a_rule_may_still_touch_waits_and_is_redacted() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    exchange.say(&event("We say Night")).await;
+    exchange.say(&event("jar.")).await;
+    exchange.say(LAST_EVENTS).await;
+    exchange.finish().await;
+    let all = client.hear_all().await;
+    assert!(all.contains("[codename].") && !all.contains("Night"), "{all}");
+    assert!(all.ends_with(LAST_EVENTS));
+    drop(client);
+    let account = running.account().await;
+    assert_eq!(account.verdicts.values().sum::<u64>(), 1);
+    assert_eq!(account.bytes, all.len() as u64);
+}
+
+#[tokio::test]
+async fn what_cannot_be_moderated_is_refused_or_passes_loudly() {
+    let upstream = Upstream::new().await;
+    for (other, status, mode) in [
+        (OtherContent::Refuse, "HTTP/1.1 502 Bad Gateway", "refused"),
+        (OtherContent::Pass, "HTTP/1.1 200 OK", "passed"),
+    ] {
+        let running = Running::start(&upstream, |config| config.other_content = other).await;
+        let mut client = Client::ask(running.proxy, "{}").await;
+        let mut exchange = upstream.request().await;
+        exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 3\r\n\r\nabc").await;
+        let (head, body) = client.response().await;
+        assert_eq!((&*head.first, head.get("x-holdback-mode")), (status, Some(mode)));
+        assert_eq!(body == "abc", other == OtherContent::Pass);
+    }
+}
+
+#[tokio::test]
+async fn passthrough_says_so() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |config| config.policy = None).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n\r\nNightjar").await;
+    let (head, body) = client.response().await;
+    assert_eq!((&*body, head.get("x-holdback-mode")), ("Nightjar", Some("off")));
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_too() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |_| ()).await;
+    let client = HyperClient::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
+    let request = http::Request::get(format!("http://{}/v1/models", running.proxy)).body(Full::default()).unwrap();
+    let asking = tokio::spawn(client.request(request));
+    let mut exchange = upstream.request().await;
+    assert_eq!(exchange.head.first, "GET /v1/models HTTP/1.1");
+    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n\r\nNightjar").await;
+    let response = soon(asking).await.unwrap().expect("a response");
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "[codename]");
+}
