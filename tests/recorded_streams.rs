@@ -151,18 +151,13 @@ fn a_redacted_word_is_nowhere() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
         .map(|line| (line["file"].as_str().unwrap().to_owned(), line["channels"].clone()))
         .collect();
-    // All words of a stream take minutes; every twelfth, from a different one on in each stream, takes seconds.
-    let all = std::env::var_os("HOLDBACK_ALL_WORDS").is_some();
     let (mut tried, mut leaks) = (0, Vec::new());
-    for (i, (name, input)) in recorded().into_iter().enumerate() {
+    for (name, input) in recorded() {
         let mut canaries = BTreeSet::new();
         for (channel, text) in expected.get(&name).and_then(Value::as_object).into_iter().flatten() {
             words(channel, text.as_str().unwrap_or_default(), &mut canaries);
         }
-        for (j, word) in canaries.iter().enumerate() {
-            if !all && j % 12 != i % 12 && canaries.len() > 12 {
-                continue;
-            }
+        for word in &canaries {
             let policy = Policy::builder().rule(Rule::literal("canary", word).redact("[x]")).build().unwrap();
             let output = cut(&policy, Some(Dialect::OpenAiChat), &input, input.len());
             tried += 1;

@@ -5,6 +5,7 @@ use super::coding::Coding;
 use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of, rank_of};
 use super::queue::{Edit, End, Field, Payload, Queue, Touch, Waiting, apply};
+use super::reader::Reader;
 use super::snapshot::Shows;
 use super::splice::{Quoted, Splice};
 use super::table::{Found, Part, Role, Table};
@@ -28,8 +29,7 @@ pub(crate) struct Moderator {
     event: u64,
     /// What leaves.
     out: VecDeque<Bytes>,
-    tape: Tape,
-    found: Vec<Found>,
+    reader: Reader,
     fields: Vec<Field>,
 }
 
@@ -96,8 +96,7 @@ impl Moderator {
             limits,
             event: 0,
             out: VecDeque::new(),
-            tape: Tape::default(),
-            found: Vec::new(),
+            reader: Reader::default(),
             fields: Vec::new(),
         }
     }
@@ -105,20 +104,19 @@ impl Moderator {
     /// Moderates the JSON text of an event.
     pub(crate) fn read(&mut self, event: &mut Incoming, observer: &mut dyn Observer) -> Result<Signals, Failure> {
         self.event += 1;
-        let (mut tape, mut found) = (std::mem::take(&mut self.tape), std::mem::take(&mut self.found));
         let (raw, payload) = (event.raw.clone(), std::mem::take(&mut event.payload));
         let mut signals = Signals::default();
         if let Some(text) = payload.text(&raw) {
-            tape.read(text).map_err(|_| Failure::Malformed)?;
-            self.table.walk(&tape, text, &mut found).map_err(|_| Failure::Malformed)?;
-            let reading = Reading { text, payload: &payload, tape: &tape, found: &found };
+            let mut reader = std::mem::take(&mut self.reader);
+            reader.read(self.table, text)?;
+            let reading = Reading { text, payload: &payload, tape: reader.tape(), found: reader.found() };
             self.read_fields(&reading, event, &mut signals, observer)?;
             if self.lanes.stop().is_some() {
                 rename_finish(&reading, event);
             }
+            self.reader = reader;
         }
         event.payload = payload;
-        (self.tape, self.found) = (tape, found);
         Ok(signals)
     }
 
@@ -326,7 +324,7 @@ impl Moderator {
         }
         let end = if state.is_open() {
             state.open_from.get_or_insert(self.queue.next_field());
-            End::Open(added.end)
+            End::Open
         } else {
             End::Known(added.end)
         };
@@ -483,7 +481,7 @@ impl Moderator {
         let end = match field.end {
             End::Known(end) => end,
             // What the last raw bytes mean will never be known.
-            End::Open(_) => u64::MAX,
+            End::Open => u64::MAX,
         };
         let is_touched = end > limit || lane.cuts.touches(field.start..end);
         let mut quoted = if field.touch == Touch::Splice { lane.quoted } else { Quoted::No };
@@ -509,16 +507,17 @@ impl Moderator {
     }
 
     /// What is said about a text that was edited goes with it.
-    fn null_sides(&mut self, raw: &Bytes, payload: &Payload, edits: &mut Vec<Edit>) {
+    fn null_sides(&self, raw: &Bytes, payload: &Payload, edits: &mut Vec<Edit>) {
         let Some(text) = payload.text(raw) else { return };
+        let (mut tape, mut all) = (Tape::default(), Vec::new());
         // It was read before, so it can be read again.
-        if self.tape.read(text).is_err() || self.table.walk(&self.tape, text, &mut self.found).is_err() {
+        if tape.read(text).is_err() || self.table.walk(&tape, text, &mut all).is_err() {
             return;
         }
         let mut scope = 0..raw.len() as u32;
         let mut sides = Vec::new();
-        for found in &self.found {
-            let span = payload.place(self.tape.node(found.node as usize).span());
+        for found in &all {
+            let span = payload.place(tape.node(found.node as usize).span());
             match found.role {
                 Role::Choice => scope = span,
                 Role::Side => {
