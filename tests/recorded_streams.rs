@@ -52,8 +52,24 @@ fn touched_streams_do_not_depend_on_the_cuts() {
 
 /// Fields that carry no model text, by the last names of their paths. This list is the test's own.
 const INERT: [&str; 18] = [
-    "id", "object", "model", "role", "type", "finish_reason", "native_finish_reason", "system_fingerprint",
-    "service_tier", "provider", "obfuscation", "format", "severity", "signature", "data", "channel", "code", "usage",
+    "id",
+    "object",
+    "model",
+    "role",
+    "type",
+    "finish_reason",
+    "native_finish_reason",
+    "system_fingerprint",
+    "service_tier",
+    "provider",
+    "obfuscation",
+    "format",
+    "severity",
+    "signature",
+    "data",
+    "channel",
+    "code",
+    "usage",
 ];
 
 /// Every text of an output: each string by itself, and each field's strings over all events joined.
@@ -106,7 +122,8 @@ impl Texts {
     }
 
     fn holding(&self, word: &str) -> Option<String> {
-        let joined = self.joined.iter().find(|(_, text)| text.contains(word)).map(|(path, _)| format!("{path}, joined"));
+        let joined =
+            self.joined.iter().find(|(_, text)| text.contains(word)).map(|(path, _)| format!("{path}, joined"));
         joined.or_else(|| self.single.iter().find(|text| text.contains(word)).cloned())
     }
 }

@@ -286,8 +286,22 @@ mod tests {
             let mut input = String::new();
             for _ in 0..random.below(12) {
                 let tokens = [
-                    "{", "}", "\"", "\\\"", "\\u0041", "\\ud83c\\udf0d", "\\ud83c", "12", "-0.5", "true", "nul", "x", "é", ",",
-                    ": ", "\\",
+                    "{",
+                    "}",
+                    "\"",
+                    "\\\"",
+                    "\\u0041",
+                    "\\ud83c\\udf0d",
+                    "\\ud83c",
+                    "12",
+                    "-0.5",
+                    "true",
+                    "nul",
+                    "x",
+                    "é",
+                    ",",
+                    ": ",
+                    "\\",
                 ];
                 input.push_str(random.pick(&tokens));
             }

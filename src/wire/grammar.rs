@@ -93,7 +93,9 @@ impl Fault {
             Fault::Upstream(Failure::Truncated) => "The upstream ended before its response was complete.",
             Fault::Upstream(Failure::Malformed) => "The upstream sent something that cannot be read.",
             Fault::Upstream(Failure::Reported) => "The upstream reported an error.",
-            Fault::Upstream(Failure::Overflow) => "More of the response had to wait for a decision than the limits allow.",
+            Fault::Upstream(Failure::Overflow) => {
+                "More of the response had to wait for a decision than the limits allow."
+            }
             Fault::TimedOut => "The upstream sent nothing for too long.",
         }
     }

@@ -33,7 +33,9 @@ pub(crate) struct Lane {
 enum Phase {
     Open,
     /// Was at its end for the time being: what was held from this offset on is decided as if it were.
-    Paused { from: u64 },
+    Paused {
+        from: u64,
+    },
     Finished,
 }
 

@@ -129,9 +129,9 @@ impl Lanes {
         primary: Option<u32>,
         event: u64,
     ) -> Result<Shows, Failure> {
-        let before = primary.map(|id| &self.entries[id as usize]).map_or(0, |primary| {
-            if primary.last_event == event { primary.last_start } else { primary.lane.len() }
-        });
+        let before = primary
+            .map(|id| &self.entries[id as usize])
+            .map_or(0, |primary| if primary.last_event == event { primary.last_start } else { primary.lane.len() });
         let before = if before > 0 { Before::Some } else { Before::None };
         self.entries[id as usize].snapshot.next(raw, delta, before).map_err(|_| Failure::Malformed)
     }
@@ -231,7 +231,8 @@ impl Lanes {
 
     /// The channels of a choice.
     pub(crate) fn of_choice(&self, choice: u32) -> Vec<u32> {
-        let all = Key { choice, row: 0, item: 0, name: 0 }..=Key { choice, row: u16::MAX, item: u32::MAX, name: u16::MAX };
+        let all =
+            Key { choice, row: 0, item: 0, name: 0 }..=Key { choice, row: u16::MAX, item: u32::MAX, name: u16::MAX };
         self.by_key.range(all).map(|(_, id)| *id).collect()
     }
 
@@ -247,7 +248,10 @@ impl Lanes {
         }
         let is_told_elsewhere = entry.repeats()
             && self.entries.iter().any(|other| {
-                other.key.choice == entry.key.choice && other.lane.kind() == kind && !other.repeats() && other.lane.len() > 0
+                other.key.choice == entry.key.choice
+                    && other.lane.kind() == kind
+                    && !other.repeats()
+                    && other.lane.len() > 0
             });
         for verdict in self.verdicts.drain(..) {
             if !is_told_elsewhere {

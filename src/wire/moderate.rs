@@ -123,7 +123,13 @@ impl Moderator {
     }
 
     /// Moderates a text that is whole and stands in an event as it is; gives back what to write in its place.
-    pub(crate) fn own(&mut self, kind: ChannelKind, coding: Coding, raw: &[u8], observer: &mut dyn Observer) -> Option<Vec<u8>> {
+    pub(crate) fn own(
+        &mut self,
+        kind: ChannelKind,
+        coding: Coding,
+        raw: &[u8],
+        observer: &mut dyn Observer,
+    ) -> Option<Vec<u8>> {
         let own = self.lanes.own(kind, coding, raw, observer)?;
         let splice = Splice { raw, coding, text: own.text, cuts: &own.cuts, limit: own.limit };
         let mut out = Vec::new();
@@ -233,7 +239,15 @@ impl Moderator {
                 self.delta(found, 0, kind, reading.string(node.content()), Touch::Splice, event, observer)?;
             }
             Role::Args => {
-                self.delta(found, 0, ChannelKind::ToolArgs, reading.string(node.content()), Touch::Splice, event, observer)?;
+                self.delta(
+                    found,
+                    0,
+                    ChannelKind::ToolArgs,
+                    reading.string(node.content()),
+                    Touch::Splice,
+                    event,
+                    observer,
+                )?;
             }
             Role::Unlisted(kind) => {
                 let name = self.lanes.name(reading.tape.key(reading.text, found.node as usize, &mut Vec::new()))?;
@@ -363,7 +377,14 @@ impl Moderator {
             let entry = &self.lanes.entry(lane).lane;
             if entry.kind() == kind && entry.len() > 0 {
                 let end = End::Known(entry.len());
-                let field = Field { lane, touch: Touch::Seal, end, start: entry.len(), raw: place.clone(), coding: Coding::Bare };
+                let field = Field {
+                    lane,
+                    touch: Touch::Seal,
+                    end,
+                    start: entry.len(),
+                    raw: place.clone(),
+                    coding: Coding::Bare,
+                };
                 self.add_field(event, field);
             }
         }
@@ -371,7 +392,13 @@ impl Moderator {
 
     /// A tool call that must leave whole or not at all: the event waits for its end, and the calls before it have
     /// come to theirs.
-    fn call(&mut self, found: &Found, args: &str, event: &mut Incoming, observer: &mut dyn Observer) -> Result<(), Failure> {
+    fn call(
+        &mut self,
+        found: &Found,
+        args: &str,
+        event: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
         if self.tool_calls == ToolCalls::Streamed {
             return Ok(());
         }
@@ -394,7 +421,8 @@ impl Moderator {
     fn pause_what_is_over(&mut self, found: &[Found], observer: &mut dyn Observer) {
         for choice in found.iter().filter(|found| found.role == Role::Choice).map(|found| found.choice) {
             let spoke = |entry: &Entry| entry.key.choice == choice && entry.last_event == self.event;
-            let rank = self.lanes.iter().filter(|(_, entry)| spoke(entry)).map(|(_, entry)| rank_of(entry.lane.kind())).max();
+            let rank =
+                self.lanes.iter().filter(|(_, entry)| spoke(entry)).map(|(_, entry)| rank_of(entry.lane.kind())).max();
             self.lanes.pause_before(choice, rank.unwrap_or(0), self.event, observer);
         }
     }
@@ -464,7 +492,8 @@ impl Moderator {
             Touch::Seal => (is_touched || lane.is_edited()).then(|| b"null".to_vec()),
             Touch::Splice | Touch::View => {
                 let content = &raw[field.raw.start as usize..field.raw.end as usize];
-                let splice = Splice { raw: content, coding: field.coding, text: field.start..end, cuts: &lane.cuts, limit };
+                let splice =
+                    Splice { raw: content, coding: field.coding, text: field.start..end, cuts: &lane.cuts, limit };
                 splice.is_touched(quoted).then(|| {
                     let mut out = Vec::new();
                     splice.write(&mut quoted, &mut out);

@@ -148,7 +148,8 @@ fn stop(account: &Account<'_>) -> Vec<Vec<u8>> {
     let mut events = Vec::new();
     if let Some(chunk) = &account.chunk {
         for index in &account.open_choices {
-            let choice = format!(r#"[{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter"}}]"#);
+            let choice =
+                format!(r#"[{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter"}}]"#);
             events.push(like(chunk, &[("choices", choice.as_bytes())]));
         }
         if let Some(usage) = account.usage {

@@ -80,7 +80,8 @@ impl Writer<'_, '_> {
         if *self.quoted == Quoted::Yes {
             return;
         }
-        let digits: usize = pieces.iter().take_while(|piece| piece.shape == Shape::Number).map(|piece| piece.text_len).sum();
+        let digits: usize =
+            pieces.iter().take_while(|piece| piece.shape == Shape::Number).map(|piece| piece.text_len).sum();
         let is_last = pieces.iter().all(|piece| piece.shape == Shape::Number);
         let end = if is_last { self.splice.text.end } else { self.text + digits as u64 };
         if self.splice.cuts.touches(self.text..end) {
@@ -109,7 +110,8 @@ impl Writer<'_, '_> {
     fn run(&mut self, shape: Shape, span: &Range<u64>, raw: &[u8]) {
         let mut kept = span.start;
         let end = span.end.min(self.splice.limit);
-        let of_run = |range: Range<u64>| (range.start - span.start) as usize..(range.end.max(range.start) - span.start) as usize;
+        let of_run =
+            |range: Range<u64>| (range.start - span.start) as usize..(range.end.max(range.start) - span.start) as usize;
         for cut in self.splice.cuts.within(span.clone()) {
             if cut.span.start > kept {
                 self.out.extend_from_slice(&raw[of_run(kept..cut.span.start.min(end))]);
@@ -136,7 +138,8 @@ impl Writer<'_, '_> {
         }
         let cuts = self.splice.cuts;
         for cut in cuts.within(span.clone()).filter(|cut| cut.span.end <= span.end) {
-            let Some((at, text)) = self.slot.filter(|(_, text)| cut.span.start <= *text && *text <= cut.span.end) else {
+            let Some((at, text)) = self.slot.filter(|(_, text)| cut.span.start <= *text && *text <= cut.span.end)
+            else {
                 continue;
             };
             let mut replacement = Vec::new();

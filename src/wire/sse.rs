@@ -234,10 +234,7 @@ impl Framer {
 
     fn is_blank(&self, content_end: usize) -> bool {
         let len = content_end - self.line_start;
-        len == 0
-            || (self.first_line
-                && len == BOM.len()
-                && (0..len).all(|i| self.byte(self.line_start + i) == BOM[i]))
+        len == 0 || (self.first_line && len == BOM.len() && (0..len).all(|i| self.byte(self.line_start + i) == BOM[i]))
     }
 
     /// Notes a line; its parts are told apart when the event lies in one piece.

@@ -297,7 +297,9 @@ impl Walk<'_> {
         let node = self.tape.node(member);
         match node.kind {
             Kind::Null => Ok(place as u32),
-            _ => std::str::from_utf8(&self.text[node.span()]).ok().and_then(|digits| digits.parse().ok()).ok_or(BadIndex),
+            _ => {
+                std::str::from_utf8(&self.text[node.span()]).ok().and_then(|digits| digits.parse().ok()).ok_or(BadIndex)
+            }
         }
     }
 
@@ -341,7 +343,8 @@ mod tests {
     fn rows_are_found_wherever_they_are() {
         let text = r#"{"id":"x","choices":[{"index":2,"delta":{"cont\u0065nt":"a","tool_calls":
             [{"index":1,"function":{"arguments":"{"}}]},"logprobs":{"content":[{"token":"a"}]}}],"usage":{"total":"1"}}"#;
-        let roles: Vec<_> = walk(text).unwrap().into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
+        let roles: Vec<_> =
+            walk(text).unwrap().into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
         assert_eq!(
             roles,
             [
@@ -358,7 +361,8 @@ mod tests {
     #[test]
     fn what_no_row_names_is_a_text_of_its_own() {
         let own = Role::Own(ChannelKind::Text);
-        let found = walk(r#"{"id":{"a":["b",1]},"choices":[{"delta":{"x":"y","content":["z"]},"logprobs":null}]}"#).unwrap();
+        let found =
+            walk(r#"{"id":{"a":["b",1]},"choices":[{"delta":{"x":"y","content":["z"]},"logprobs":null}]}"#).unwrap();
         let expected = [
             (own, "a"),
             (own, "\"b\""),

@@ -45,8 +45,33 @@ fn what_is_json_and_what_is_not() {
         assert_eq!(read(text).unwrap(), serde_json::from_str::<Value>(text).unwrap(), "{text}");
     }
     let bad = [
-        "", " ", "{", "[", "nul", "truex", "01", "1.", "-", "+1", ".5", "1e", "{} {}", "[1,]", "{\"a\":1,}", "{a:1}",
-        "\"\n\"", "\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12", "[1 2]", "{\"a\" 1}", "{\"a\"}", "'a'", "1 1", "\u{feff}{}",
+        "",
+        " ",
+        "{",
+        "[",
+        "nul",
+        "truex",
+        "01",
+        "1.",
+        "-",
+        "+1",
+        ".5",
+        "1e",
+        "{} {}",
+        "[1,]",
+        "{\"a\":1,}",
+        "{a:1}",
+        "\"\n\"",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\\u12",
+        "[1 2]",
+        "{\"a\" 1}",
+        "{\"a\"}",
+        "'a'",
+        "1 1",
+        "\u{feff}{}",
     ];
     for text in bad {
         assert_eq!(read(text), Err(Refusal::Syntax), "{text}");
@@ -128,7 +153,8 @@ fn write_value(random: &mut Random, depth: usize, out: &mut String) {
 fn write_string(random: &mut Random, out: &mut String) {
     out.push('"');
     for _ in 0..random.below(8) {
-        let pieces = ["a", "é", "🌍", "\\n", "\\\"", "\\\\", "\\/", "\\u0041", "\\u00e9", "\\ud83c\\udf0d", "{", ":", ","];
+        let pieces =
+            ["a", "é", "🌍", "\\n", "\\\"", "\\\\", "\\/", "\\u0041", "\\u00e9", "\\ud83c\\udf0d", "{", ":", ","];
         out.push_str(random.pick(&pieces));
     }
     out.push('"');
@@ -154,7 +180,10 @@ fn serde_json_agrees() {
             (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{text}"),
             (Err(Refusal::DuplicateKey), Ok(_)) | (Err(_), Err(_)) => {}
             // serde_json refuses lone surrogates, which damage can make.
-            (Ok(_), Err(error)) => assert!(error.to_string().contains("hex escape") || error.to_string().contains("surrogate"), "{text}: {error}"),
+            (Ok(_), Err(error)) => assert!(
+                error.to_string().contains("hex escape") || error.to_string().contains("surrogate"),
+                "{text}: {error}"
+            ),
             (Err(refusal), Ok(_)) => panic!("{text}: {refusal:?}"),
         }
     }
@@ -180,7 +209,19 @@ fn decoding_does_not_depend_on_the_cuts() {
     for _ in 0..20_000 {
         let mut raw = String::new();
         for _ in 0..random.below(10) {
-            let pieces = ["a", "é", "\\n", "\\u0041", "\\ud83c\\udf0d", "\\ud83c", "\\udf0d", "\\ud83c\\n", "\\u12", "\\x", "\\"];
+            let pieces = [
+                "a",
+                "é",
+                "\\n",
+                "\\u0041",
+                "\\ud83c\\udf0d",
+                "\\ud83c",
+                "\\udf0d",
+                "\\ud83c\\n",
+                "\\u12",
+                "\\x",
+                "\\",
+            ];
             raw.push_str(random.pick(&pieces));
         }
         let mut whole = Vec::new();

@@ -2,7 +2,11 @@ use super::*;
 use crate::wire::test_data::Random;
 
 /// Feeds string contents one after the other, cuts, and gives back what each becomes.
-fn splice(coding: Coding, contents: &[&str], cut: impl Fn(&str) -> Vec<(Range<usize>, Option<&'static str>)>) -> Vec<String> {
+fn splice(
+    coding: Coding,
+    contents: &[&str],
+    cut: impl Fn(&str) -> Vec<(Range<usize>, Option<&'static str>)>,
+) -> Vec<String> {
     let (mut state, mut text, mut scratch) = (coding, Vec::new(), Vec::new());
     let mut fields: Vec<(Coding, Range<u64>)> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
