@@ -34,7 +34,7 @@ if os.path.isdir(TOOLS):
     model = os.path.join(work, "tiny.gguf")
     subprocess.run([sys.executable, os.path.join(TOOLS, "tiny_gguf.py"), model], check=True)
     port = proxies.free_port()
-    command = [sys.executable, os.path.join(TOOLS, "llama_server.py"), model, str(port), "600"]
+    command = [sys.executable, os.path.join(HERE, "llama_server.py"), model, str(port), "600"]
     with proxies.server(command, port, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as upstream:
         run("llama.cpp", [sys.executable, os.path.join(HERE, "llama.py"), upstream, binary])
 else:
