@@ -2,13 +2,14 @@
 //! in seeded random cuts, each with as many automaton states as the engine likes and with nearly none.
 //!
 //! A case says what its text becomes. `verdicts`, where given, lists every verdict as `rule start..end`, followed
-//! by its reason unless that is a match, ordered by place; `terminated` is `rule start`.
+//! by its reason unless that is a match, ordered by place; `terminated` is `rule start`; `decided` says how many bytes
+//! are decided after each byte of the text.
 
 mod oracle;
 
 use holdback::policy::Reason;
 use holdback::rule::{Block, Case as Letters, Mask, Mode, Pattern, Unclosed, Validator};
-use holdback::{Rule, Verdict};
+use holdback::{Channel, ChannelKind, Policy, Rule, Verdict};
 use oracle::ast::States;
 use oracle::drive::{self, Run};
 use oracle::rng::Rng;
@@ -36,6 +37,7 @@ struct Case {
     output: Vec<u8>,
     verdicts: Option<Vec<String>>,
     terminated: Option<String>,
+    decided: Option<Vec<u64>>,
 }
 
 /// A rule has a `literal`, a `regex`, or an `open` and a `close`.
@@ -99,6 +101,12 @@ fn check(case: &Case) -> Result<(), String> {
     for states in [States::Default, States::Tiny] {
         let rules = case.rules.iter().map(RuleCase::rule).collect();
         let policy = drive::build(rules, max_hold, states)?;
+        if let Some(expected) = &case.decided {
+            let decided = decided(&policy, &case.text);
+            if decided != *expected {
+                return Err(format!("decided are {decided:?}, should be {expected:?}, {states:?} states"));
+            }
+        }
         for cuts in cuttings(case.text.len()) {
             let run = drive::run(&policy, &case.text, &cuts);
             let outcome = run.and_then(|run| compare(case, &run));
@@ -106,6 +114,15 @@ fn check(case: &Case) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn decided(policy: &Policy, text: &[u8]) -> Vec<u64> {
+    let mut channel = Channel::new(policy, ChannelKind::Text);
+    let after = |byte: &[u8]| {
+        channel.push(byte);
+        channel.decided()
+    };
+    text.chunks(1).map(after).collect()
 }
 
 fn cuttings(len: usize) -> impl Iterator<Item = Vec<usize>> {

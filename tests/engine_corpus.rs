@@ -4,10 +4,12 @@
 mod oracle;
 
 use holdback::rule::{Block, Mask, Pattern};
-use holdback::{Channel, ChannelKind, Policy, Rule};
+use holdback::{Channel, ChannelKind, Policy, Rule, Verdict};
 use oracle::ast::States;
 use oracle::drive::TINY_STATES;
+use oracle::property::seeds;
 use oracle::rng::Rng;
+use std::sync::Barrier;
 use std::thread;
 
 const CHUNK_SIZES: &[usize] = &[1, 2, 3, 4, 5, 7, 16, 64, 100, 1024, 4096, usize::MAX];
@@ -133,6 +135,64 @@ fn threads_share_a_policy() {
             }
         });
     }
+}
+
+/// What left with each push, how much was decided after it, and the verdicts.
+fn story(policy: &Policy, text: &str, cuts: &[usize]) -> (Vec<(Vec<u8>, u64)>, Vec<Verdict>) {
+    let mut channel = Channel::new(policy, ChannelKind::Text);
+    let (mut pushes, mut verdicts) = (Vec::new(), Vec::new());
+    let mut rest = text.as_bytes();
+    for &cut in cuts {
+        let (chunk, after) = rest.split_at(cut);
+        rest = after;
+        let mut output = Vec::new();
+        let released = channel.push(chunk);
+        released.write_to(&mut output);
+        verdicts.extend_from_slice(released.verdicts());
+        pushes.push((output, channel.decided()));
+    }
+    let mut output = Vec::new();
+    let released = channel.finish();
+    released.write_to(&mut output);
+    verdicts.extend_from_slice(released.verdicts());
+    pushes.push((output, channel.decided()));
+    (pushes, verdicts)
+}
+
+/// Each thread has a text and cuts of its own, and gets what it would get under a policy of its own.
+#[test]
+fn threads_with_texts_of_their_own_share_a_policy() {
+    const THREADS: u64 = 8;
+    for seed in seeds(6) {
+        for states in [States::Default, States::Tiny] {
+            let shared = policy(states);
+            let start = Barrier::new(THREADS as usize);
+            thread::scope(|scope| {
+                for number in 0..THREADS {
+                    let (shared, start) = (&shared, &start);
+                    scope.spawn(move || {
+                        let mut rng = Rng::new(seed * THREADS + number);
+                        let text = corpus(rng.next(), 150);
+                        let cuts = rng.cuts(text.len(), 12);
+                        start.wait();
+                        let found = story(shared, &text, &cuts);
+                        let expected = story(&policy(states), &text, &cuts);
+                        assert!(found == expected, "with HOLDBACK_SEED={seed}, thread {number}, {states:?} states");
+                    });
+                }
+            });
+        }
+    }
+}
+
+/// Of the openings of a block only the oldest and the youngest are kept apart, or their number would grow with the
+/// text.
+#[test]
+fn a_block_that_opens_at_every_byte_needs_few_states() {
+    let rule = Rule::block("r", Block::new("a", "b", 10_000));
+    let policy = Policy::builder().rule(rule).build().expect("the rule is sound");
+    assert_eq!(output(&policy, &"a".repeat(2_000), 7), "[r]");
+    assert!(policy.states() < 10, "{} states", policy.states());
 }
 
 #[test]

@@ -2,22 +2,31 @@
 
 mod oracle;
 
+use holdback::Verdict;
 use oracle::ast::{Act, Case};
 use oracle::drive::{Run, cuttings, policy, run};
 use oracle::generate::{self, ACTIONS, Context, Overflow, QUIET_ACTIONS, Shapes, Wish};
-use oracle::meaning::Meaning;
+use oracle::meaning::{Meaning, Report, Why};
 use oracle::property::property;
 use oracle::write::id;
 
-/// Runs the case at every cutting and checks each run against what the oracle says.
+/// Runs the case at every cutting and checks each run against what the oracle says. Which verdicts fall and in which
+/// order is the same at every cutting.
 fn at_every_cutting(
     case: &Case,
     check: impl Fn(&Meaning<'_>, &[usize], &Run) -> Result<(), String>,
 ) -> Result<(), String> {
     let meaning = Meaning::of(case);
     let policy = policy(case)?;
+    let mut verdicts: Option<Vec<Verdict>> = None;
     for cuts in cuttings(case.text.len(), case.cut_seed) {
-        let outcome = run(&policy, &case.text, &cuts).and_then(|run| check(&meaning, &cuts, &run));
+        let outcome = run(&policy, &case.text, &cuts).and_then(|run| {
+            let first = verdicts.get_or_insert_with(|| run.verdicts.clone());
+            if *first != run.verdicts {
+                return Err(format!("verdicts {:?}, but {first:?} for the whole text", run.verdicts));
+            }
+            check(&meaning, &cuts, &run)
+        });
         outcome.map_err(|reason| format!("cut into {cuts:?}: {reason}"))?;
     }
     Ok(())
@@ -45,36 +54,85 @@ fn streaming_gives_what_the_whole_text_gives() {
     );
 }
 
-/// The verdicts of a rule are its spans, overlapping ones merged.
-fn same_verdicts(case: &Case, meaning: &Meaning<'_>, run: &Run) -> Result<(), String> {
-    for rule in 0..case.rules.len() {
-        let of_rule = run.verdicts.iter().filter(|verdict| *verdict.rule == *id(rule));
-        let mut found: Vec<_> = of_rule.map(|v| (v.span.start as usize, v.span.end as usize)).collect();
-        found.sort();
-        let expected = meaning.merged(rule, usize::MAX);
-        if found != expected {
-            return Err(format!("verdicts of {} are {found:?}, should be {expected:?}", id(rule)));
-        }
+/// A verdict without the action, in a form that sorts.
+type Told = (String, u64, u64, &'static str);
+
+/// What was reported, less the verdict that ended the text, which must be the last and one that may end it.
+fn told(meaning: &Meaning<'_>, run: &Run) -> Result<Vec<Told>, String> {
+    let tell = |v: &Verdict| (v.rule.to_string(), v.span.start, v.span.end, v.reason.name());
+    let mut verdicts: Vec<Told> = run.verdicts.iter().map(tell).collect();
+    let Some(ending) = &run.terminated else { return Ok(verdicts) };
+    let may_end: Vec<Told> = meaning
+        .endings()
+        .iter()
+        .map(|span| (id(span.rule), span.start as u64, span.end as u64, reason(span.why)))
+        .collect();
+    let last = verdicts.pop();
+    if last != Some(tell(ending)) || !may_end.contains(&tell(ending)) || ending.action != "terminate" {
+        return Err(format!("ended by {ending:?} with {last:?} as last verdict, should be one of {may_end:?}"));
     }
-    Ok(())
+    Ok(verdicts)
 }
 
+fn reason(why: Why) -> &'static str {
+    match why {
+        Why::Match => "match",
+        Why::Overflow => "overflow",
+        Why::Unclosed => "unclosed",
+    }
+}
+
+fn expected(reports: &[Report]) -> Vec<Told> {
+    reports.iter().map(|r| (id(r.rule), r.start as u64, r.end as u64, reason(r.why))).collect()
+}
+
+/// P6: the verdicts are the spans of each rule, overlapping ones merged, and where the text is ended the ending last.
 #[test]
 fn verdicts_are_the_merged_spans_of_each_rule() {
     const WISH: Wish =
-        Wish { actions: QUIET_ACTIONS, shapes: Shapes::Every, overflow: Overflow::Never, context: Context::Any };
+        Wish { actions: ACTIONS, shapes: Shapes::Every, overflow: Overflow::Never, context: Context::Any };
     property(
         "verdicts",
         10_000,
         |rng| generate::case(rng, WISH),
         |case| {
-            at_every_cutting(case, |meaning, _, run| match meaning.stop {
-                None => same_verdicts(case, meaning, run),
-                // Which verdicts become final together with the last one is left open.
-                Some(_) => Ok(()),
+            at_every_cutting(case, |meaning, _, run| {
+                let (mut told, mut expected) = (told(meaning, run)?, expected(&meaning.reports()));
+                told.sort();
+                expected.sort();
+                if told == expected { Ok(()) } else { Err(format!("verdicts {told:?}, should be {expected:?}")) }
             })
         },
     );
+}
+
+/// P7: a verdict falls with the first push after which nothing can be added to it, those of one push in the order in
+/// which they became final.
+#[test]
+fn a_verdict_falls_when_it_is_final_and_in_order() {
+    const WISH: Wish =
+        Wish { actions: ACTIONS, shapes: Shapes::Every, overflow: Overflow::Never, context: Context::Plain };
+    let wish = |rng: &mut oracle::rng::Rng| {
+        let overflow = if rng.chance(30) { Overflow::Likely } else { Overflow::Never };
+        generate::case(rng, Wish { overflow, ..WISH })
+    };
+    property("verdict order", 10_000, wish, |case| {
+        at_every_cutting(case, |meaning, cuts, run| {
+            let reports = meaning.reports();
+            let (told, expected) = (told(meaning, run)?, expected(&reports));
+            if told != expected {
+                return Err(format!("verdicts {told:?}, should be {expected:?}"));
+            }
+            let moments = moments(cuts);
+            for (report, &at) in reports.iter().zip(&run.verdicts_at) {
+                let due = moments.iter().find(|&&known| known >= report.known);
+                if due != Some(&at) {
+                    return Err(format!("{report:?} was reported when {at} were known, should be when {due:?} are"));
+                }
+            }
+            Ok(())
+        })
+    });
 }
 
 /// P2: a byte leaves with the first push after which no continuation can change what becomes of it, not earlier

@@ -2,8 +2,8 @@
 
 use super::Exit;
 use super::policy;
-use holdback::Policy;
 use holdback::policy::HoldBound;
+use holdback::{ChannelKind, Policy};
 use std::io::{self, LineWriter, Write};
 use std::path::PathBuf;
 
@@ -32,18 +32,34 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// What each rule may hold back.
+/// What each rule may hold back, what that costs on ordinary text, and what stands out.
 fn report(policy: &Policy, output: &mut impl Write) -> io::Result<()> {
     let width = policy.rules().map(|rule| rule.id().len()).max().unwrap_or(0);
     for rule in policy.rules() {
-        let action = rule.action().name();
-        let bound = match rule.hold_bound() {
+        let cost = rule.cost();
+        let bound = match cost.bound {
             HoldBound::Zero => "holds nothing".to_owned(),
-            HoldBound::Pattern(bytes) => format!("holds {bytes} bytes at most"),
-            HoldBound::Limit(bytes) => format!("holds {bytes} bytes at most, by its limit: its pattern has no bound"),
-            bound => format!("holds {} bytes at most", bound.bytes()),
+            HoldBound::Limit(bytes) => format!("holds {bytes} B at most, its limit"),
+            bound => format!("holds {} B at most", bound.bytes()),
         };
-        writeln!(output, "  {:width$}  {action:9}  {bound}", rule.id())?;
+        let at_once = percent(cost.delay.released_at_once);
+        let mean = cost.delay.mean_held_bytes;
+        let action = rule.action().name();
+        writeln!(output, "  {:width$}  {action:9}  {bound:31}  {at_once} at once, {mean:.2} B on average", rule.id())?;
+        for lint in &cost.lints {
+            writeln!(output, "      note: {lint}")?;
+        }
+    }
+    if let Some(delay) = policy.delay(ChannelKind::Text) {
+        let (at_once, tokens) = (percent(delay.released_at_once), delay.mean_tokens);
+        writeln!(
+            output,
+            "  on ordinary text {at_once} of tokens leave at once, a token waits for {tokens:.2} others on average"
+        )?;
     }
     Ok(())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }

@@ -63,6 +63,14 @@ struct Account {
     verdicts: Vec<Verdict>,
 }
 
+/// What ends the stream.
+#[derive(Clone, Debug)]
+struct Stop {
+    rule: u32,
+    span: Range<u64>,
+    reason: Reason,
+}
+
 /// A stretch of the channel's text.
 #[derive(Clone, Copy, Debug)]
 struct Text<'a> {
@@ -224,14 +232,16 @@ impl Account {
     ) {
         self.segments.rejoin(text);
         let mut stop = self.judge(policy, scope, text);
-        self.close(policy, scope, cursor);
-        while !unread.is_empty() && stop.is_none() {
+        while stop.is_none() {
+            self.close(policy, scope, cursor);
+            if unread.is_empty() {
+                break;
+            }
             // In which order findings close must not depend on the cuts, so while there are any each byte is asked.
             let step = if self.findings.is_empty() { unread.len() } else { 1 };
             let read = cursor.run(&scope.scanner, &unread[..step], &mut self.hits);
             unread = &unread[read..];
             stop = self.judge(policy, scope, text);
-            self.close(policy, scope, cursor);
         }
         if more == More::Never && stop.is_none() {
             cursor.finish(&scope.scanner, &mut self.hits);
@@ -239,11 +249,13 @@ impl Account {
         } else {
             cursor.open_blocks(&scope.scanner, &mut self.hits);
             let ends = self.judge(policy, scope, text);
-            debug_assert_eq!(ends, None, "an open block ends nothing");
+            debug_assert!(ends.is_none(), "an open block ends nothing");
         }
         let mut frontier = cursor.frontier(&scope.scanner);
-        if let Some(verdict) = &stop {
-            frontier = frontier.min(verdict.span.start);
+        if let Some(stop) = &stop {
+            frontier = frontier.min(stop.span.start);
+            // What was swallowed so far and what ends the stream are one and the same.
+            self.findings.forget(stop.rule, &stop.span);
         }
         // A cut in the middle of a character would leave broken text on both sides.
         let is_whole = more == More::Never && stop.is_none();
@@ -253,7 +265,8 @@ impl Account {
         if more == More::Never || stop.is_some() {
             self.findings.close(policy, |_| true, &mut self.verdicts);
         }
-        if let Some(verdict) = stop {
+        if let Some(stop) = stop {
+            let verdict = stop.verdict(policy);
             self.verdicts.push(verdict.clone());
             self.terminated = Some(verdict);
         }
@@ -271,12 +284,12 @@ impl Account {
         self.findings.close(policy, is_closed, &mut self.verdicts);
     }
 
-    /// Takes what the cursor found; gives back the verdict that ends the stream, if one does.
-    fn judge(&mut self, policy: &Policy, scope: &Scope, text: Text<'_>) -> Option<Verdict> {
+    /// Takes what the cursor found; gives back what ends the stream, if anything does.
+    fn judge(&mut self, policy: &Policy, scope: &Scope, text: Text<'_>) -> Option<Stop> {
         if self.hits.is_empty() {
             return None;
         }
-        let mut stop: Option<(Hit, Reason)> = None;
+        let mut stop: Option<Stop> = None;
         let mut hits = std::mem::take(&mut self.hits);
         for hit in hits.drain(..) {
             let index = scope.rules[hit.rule as usize];
@@ -293,11 +306,13 @@ impl Account {
             };
             let ends = rule.action == Action::Terminate || (reason == Reason::Unclosed && rule.ends_unclosed);
             if ends {
-                let is_first = stop.is_none_or(|(first, _)| {
-                    (hit.start, scope.rules[hit.rule as usize]) < (first.start, scope.rules[first.rule as usize])
-                });
+                let is_first = stop.as_ref().is_none_or(|first| (hit.start, index) < (first.span.start, first.rule));
                 if is_first {
-                    stop = Some((hit, reason));
+                    stop = Some(Stop { rule: index, span: hit.start..hit.end, reason });
+                }
+                if reason == Reason::Unclosed {
+                    // If another rule ends the stream at this very byte, what was swallowed so far is all there is.
+                    self.findings.add(index, hit.start..hit.end, Reason::Match);
                 }
                 continue;
             }
@@ -307,15 +322,7 @@ impl Account {
             }
         }
         self.hits = hits;
-        let (hit, reason) = stop?;
-        // What was swallowed so far and what ends the stream are one and the same.
-        self.findings.forget(scope.rules[hit.rule as usize], &(hit.start..hit.end));
-        Some(Verdict {
-            rule: policy.rule(scope.rules[hit.rule as usize]).id.clone(),
-            span: hit.start..hit.end,
-            action: Action::Terminate.name(),
-            reason,
-        })
+        stop
     }
 
     /// The text from this offset on may still be asked for.
@@ -325,6 +332,13 @@ impl Account {
         // What is older is covered, and too long for its replacement to depend on it: see `Segment::replace`.
         let oldest = cursor.position().saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);
         held.min(replaced).max(oldest)
+    }
+}
+
+impl Stop {
+    fn verdict(self, policy: &Policy) -> Verdict {
+        let Stop { rule, span, reason } = self;
+        Verdict { rule: policy.rule(rule).id.clone(), span, action: Action::Terminate.name(), reason }
     }
 }
 

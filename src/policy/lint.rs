@@ -5,18 +5,28 @@ use crate::rule::Lowered;
 use crate::scan::{Cursor, RuleTraits, Scanner, Starts};
 use std::fmt;
 
-/// What one rule, alone, does to ordinary text.
+/// What one rule, alone, may cost.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Cost {
     /// How many bytes the rule can hold back at worst.
     pub bound: HoldBound,
-    /// Share of the tokens of a sample of English prose that leave with nothing held back, 0 to 1.
-    pub released_at_once: f64,
-    /// Bytes held back after a token of that sample, on average.
-    pub mean_held_bytes: f64,
+    /// What it holds back of ordinary text.
+    pub delay: Delay,
     /// What stands out.
     pub lints: Vec<Lint>,
+}
+
+/// How rules delay a sample of English prose that comes in tokens of four bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Delay {
+    /// Share of the tokens after which nothing is held back, 0 to 1.
+    pub released_at_once: f64,
+    /// Bytes held back after a token, on average.
+    pub mean_held_bytes: f64,
+    /// Tokens that come before a token has left whole, on average.
+    pub mean_tokens: f64,
 }
 
 /// Something about a rule that its author may not have meant.
@@ -75,31 +85,45 @@ one. Later, over tea, the older of them worked out the sums on the back of a map
 debt that would not wait until spring. \"We could sell the engine,\" he said. The other shook his head. An engine \
 was a year's work; a debt was only a number, and numbers can be talked to. So they talked until the kettle was cold.";
 
-pub(super) fn cost(lowered: &Lowered, traits: RuleTraits, bound: HoldBound) -> Cost {
-    let mut cost = Cost { bound, released_at_once: 1.0, mean_held_bytes: 0.0, lints: Vec::new() };
-    let Ok(scanner) = Scanner::new(&[(lowered.clone(), traits)], MAX_CONFIGS) else { return cost };
-    let held = held_after_tokens(&scanner, &mut Cursor::new(), PROSE.as_bytes());
-    let tokens = held.len() as f64;
-    cost.released_at_once = held.iter().filter(|&&bytes| bytes == 0).count() as f64 / tokens;
-    cost.mean_held_bytes = held.iter().sum::<u64>() as f64 / tokens;
-    if cost.released_at_once < FEW_RELEASED {
-        cost.lints.push(Lint::HoldsEveryWord);
+pub(super) fn cost(lowered: &Lowered, traits: RuleTraits, bound: HoldBound) -> Result<Cost, String> {
+    let scanner = Scanner::new(&[(lowered.clone(), traits)], MAX_CONFIGS).map_err(|(_, reason)| reason)?;
+    let delay = delay(&scanner);
+    let mut lints = Vec::new();
+    if delay.released_at_once < FEW_RELEASED {
+        lints.push(Lint::HoldsEveryWord);
     }
     match scanner.shortest_match(MAX_CONFIGS) {
-        Some(text) if holds_after(&scanner, &text) => cost.lints.push(Lint::HoldsAfterMatch),
+        Some(text) if holds_after(&scanner, &text) => lints.push(Lint::HoldsAfterMatch),
         Some(_) => {}
-        None => cost.lints.push(Lint::MatchesNothing),
+        None => lints.push(Lint::MatchesNothing),
     }
     if traits.starts == Starts::Every {
         let starts = ["x", "7", "xY7_"].map(|text| live_starts(&scanner, text.repeat(64).as_bytes()));
         let starts = starts.into_iter().max().unwrap_or_default();
         if starts > MANY_STARTS {
-            cost.lints.push(Lint::TriesManyStarts { starts });
+            lints.push(Lint::TriesManyStarts { starts });
         }
     }
-    cost
+    Ok(Cost { bound, delay, lints })
 }
 
+/// How the scanner's rules together delay the sample.
+pub(super) fn delay(scanner: &Scanner) -> Delay {
+    let held = held_after_tokens(scanner, &mut Cursor::new(), PROSE.as_bytes());
+    let tokens = held.len() as f64;
+    let ends = (1..).map(|tokens| (tokens * TOKEN_BYTES).min(PROSE.len()) as u64);
+    let decided: Vec<u64> = ends.clone().zip(&held).map(|(end, held)| end - held).collect();
+    let waits = ends
+        .zip(0..held.len())
+        .map(|(end, token)| decided[token..].iter().position(|&decided| decided >= end).unwrap_or(held.len() - token));
+    Delay {
+        released_at_once: held.iter().filter(|&&bytes| bytes == 0).count() as f64 / tokens,
+        mean_held_bytes: held.iter().sum::<u64>() as f64 / tokens,
+        mean_tokens: waits.sum::<usize>() as f64 / tokens,
+    }
+}
+
+/// Bytes held back after each token.
 fn held_after_tokens(scanner: &Scanner, cursor: &mut Cursor, text: &[u8]) -> Vec<u64> {
     let mut hits = Vec::new();
     let tokens = text.chunks(TOKEN_BYTES).map(|token| {

@@ -6,7 +6,7 @@ mod replace;
 
 pub use crate::rule::{ChannelKind, Severity};
 pub use build::PolicyBuilder;
-pub use lint::{Cost, Lint};
+pub use lint::{Cost, Delay, Lint};
 
 use crate::rule::{Action, Lowered, Validator};
 use crate::scan::{RuleTraits, Scanner};
@@ -110,6 +110,11 @@ impl Policy {
         })
     }
 
+    /// Measures how all rules that watch channels of this kind delay ordinary text; `None` where no rule does.
+    pub fn delay(&self, kind: ChannelKind) -> Option<Delay> {
+        self.scope(kind).map(|scope| lint::delay(&scope.scanner))
+    }
+
     /// States that the automata have built so far, all scopes together.
     pub fn states(&self) -> usize {
         self.inner.scopes.iter().map(|scope| scope.scanner.states()).sum()
@@ -171,6 +176,7 @@ impl<'a> RuleInfo<'a> {
     /// ```
     pub fn cost(&self) -> Cost {
         lint::cost(&self.rule.lowered, self.rule.traits, self.rule.bound)
+            .expect("the rule was compiled with others, so it compiles alone")
     }
 }
 

@@ -136,10 +136,10 @@ impl Cursor {
 
     /// Reads on where the fast entries end or a limit is near.
     fn run_on(&mut self, scanner: &Scanner, bytes: &[u8], mut read: usize, hits: &mut Vec<Hit>) -> usize {
-        if self.position >= 2 * MAX_LIMIT {
-            self.rebase();
-        }
         while read < bytes.len() && hits.is_empty() {
+            if self.position >= 2 * MAX_LIMIT {
+                self.rebase();
+            }
             let rest = &bytes[read..];
             let room = self.room(scanner).min(rest.len());
             read += match self.loose {
@@ -450,3 +450,6 @@ impl Scanner {
         rule.needs_text() && self.simulator.nfa.states[state as usize].phase != Phase::Swallow
     }
 }
+
+#[cfg(test)]
+mod tests;

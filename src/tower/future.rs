@@ -82,8 +82,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 if is_event_stream {
                     headers::keep_flowing(&mut head.headers);
                 }
-                let mut options = FilterOptions::default();
-                options.usage_chunk = self.asked.usage_chunk();
+                let options = FilterOptions { usage_chunk: self.asked.usage_chunk(), ..FilterOptions::default() };
                 let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
                 let body =
                     ResponseBody::moderated(body, content.coding, filter, self.observer, self.timer, self.idle_limit);

@@ -3,6 +3,7 @@
 //! It fits a server, such as an axum router, and a client, such as hyper-util's, and asks for no runtime.
 //!
 //! ```
+//! use bytes::Bytes;
 //! use holdback::tower::HoldbackLayer;
 //! use holdback::{Policy, Rule};
 //! use http::{Request, Response};
@@ -14,7 +15,7 @@
 //! let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar").redact("[codename]")).build()?;
 //! let answer = service_fn(|_: Request<()>| async {
 //!     let response = Response::builder().header("content-type", "text/plain");
-//!     Ok::<_, Infallible>(response.body(Full::from("We call it Nightjar.")).expect("a valid response"))
+//!     Ok::<_, Infallible>(response.body(Full::<Bytes>::from("We call it Nightjar.")).expect("a valid response"))
 //! });
 //!
 //! let moderated = HoldbackLayer::new(policy).layer(answer);

@@ -16,6 +16,8 @@ pub struct Run {
     /// For each byte, how many bytes were known when it left as it came; one more than the text has at its end.
     pub left_at: Vec<Option<usize>>,
     pub verdicts: Vec<Verdict>,
+    /// For each verdict, how many bytes were known when it fell; one more than the text has at its end.
+    pub verdicts_at: Vec<usize>,
     pub terminated: Option<Verdict>,
     /// The most bytes that were known and not decided after a push.
     pub most_held: usize,
@@ -103,6 +105,7 @@ impl Run {
         }
         released.write_to(&mut self.output);
         self.verdicts.extend_from_slice(released.verdicts());
+        self.verdicts_at.resize(self.verdicts.len(), known);
         Ok(())
     }
 }

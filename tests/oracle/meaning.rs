@@ -23,11 +23,23 @@ pub enum Why {
     Unclosed,
 }
 
+/// A verdict that must fall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub rule: usize,
+    pub start: usize,
+    pub end: usize,
+    pub why: Why,
+    /// The bytes that are known when nothing can be added to it any more.
+    pub known: usize,
+}
+
 /// Where the text ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
     pub rule: usize,
     pub start: usize,
+    pub end: usize,
     /// The bytes that were known when it fell.
     pub at: usize,
     /// Nothing from here on leaves.
@@ -42,6 +54,8 @@ pub struct Meaning<'a> {
     /// For each number of known bytes, the earliest byte that a continuation could still put into a span.
     pub frontier: Vec<usize>,
     pub stop: Option<Stop>,
+    /// For each rule and number of known bytes, the starts of its spans that could still grow.
+    growing: Vec<Vec<u32>>,
 }
 
 impl<'a> Meaning<'a> {
@@ -49,16 +63,18 @@ impl<'a> Meaning<'a> {
         let len = case.text.len();
         let mut spans = Vec::new();
         let mut frontier: Vec<usize> = (0..=len).chain([len]).collect();
+        let mut growing = Vec::new();
         for (index, rule) in case.rules.iter().enumerate() {
-            let (found, alive) = rule_meaning(index, rule, case);
+            let RuleMeaning { spans: found, alive, growing: grows } = rule_meaning(index, rule, case);
             spans.extend(found);
+            growing.push(grows);
             if rule.action != Act::Flag {
                 for (known, starts) in alive.iter().enumerate().filter(|&(_, &starts)| starts != 0) {
                     frontier[known] = frontier[known].min(starts.trailing_zeros() as usize);
                 }
             }
         }
-        let mut meaning = Meaning { case, spans, frontier, stop: None };
+        let mut meaning = Meaning { case, spans, frontier, stop: None, growing };
         meaning.stop = meaning.first_stop();
         meaning
     }
@@ -92,10 +108,50 @@ impl<'a> Meaning<'a> {
         kept
     }
 
-    /// The spans of a rule, each run of strictly overlapping ones merged into one range.
-    pub fn merged(&self, rule: usize, known: usize) -> Vec<(usize, usize)> {
-        let spans = self.spans.iter().filter(|span| span.rule == rule && span.confirmed <= known);
-        merge(spans.copied().collect()).iter().map(|segment| (segment.start, segment.end)).collect()
+    /// What is reported, in order, but for the verdict that ends the text.
+    ///
+    /// Each run of a rule's overlapping spans is reported once: when no open beginning can add to it, or when the
+    /// text ends or is ended. Of the rule that ended it, the ending stands for what it overlaps.
+    pub fn reports(&self) -> Vec<Report> {
+        let last = self.stop.map_or(self.case.text.len() + 1, |stop| stop.at);
+        let mut reports: Vec<Report> = Vec::new();
+        for known in 0..=last {
+            let merged = self.merged(known);
+            let reported = reports.len();
+            let is_new = |report: &&Report| !reports[..reported].iter().any(|old| old.same_place(report));
+            let is_final =
+                |report: &&Report| known == last || self.growing[report.rule][known] & begun_before(report.end) == 0;
+            let new: Vec<Report> = merged.iter().filter(is_new).filter(is_final).copied().collect();
+            reports.extend(new);
+        }
+        reports
+    }
+
+    /// The spans that may have ended the text: of those that fall together and begin together, any.
+    pub fn endings(&self) -> Vec<Span> {
+        let is_stop = |span: &&Span| {
+            self.stop.is_some_and(|stop| (stop.rule, stop.start, stop.at) == (span.rule, span.start, span.confirmed))
+        };
+        self.spans.iter().filter(|span| self.ends_the_text(span)).filter(is_stop).copied().collect()
+    }
+
+    /// The reports of all rules as far as their spans are certain, ordered by their ends.
+    fn merged(&self, known: usize) -> Vec<Report> {
+        let stop = self.stop.filter(|stop| stop.at == known);
+        let mut reports = Vec::new();
+        for rule in 0..self.case.rules.len() {
+            let of_rule = |span: &&Span| span.rule == rule && span.confirmed <= known && !self.ends_the_text(span);
+            for segment in merge(self.spans.iter().filter(of_rule).copied().collect()) {
+                let Segment { start, end, rules } = segment;
+                let why = rules.iter().map(|&(_, why)| why).max().expect("a segment has a span");
+                reports.push(Report { rule, start, end, why, known });
+            }
+        }
+        reports.retain(|report| {
+            stop.is_none_or(|stop| report.rule != stop.rule || report.end <= stop.start || stop.end <= report.start)
+        });
+        reports.sort_by_key(|report| (report.end, report.start, report.rule));
+        reports
     }
 
     /// Runs of overlapping spans of rules that cover, as far as they were certain when the text stopped.
@@ -122,7 +178,13 @@ impl<'a> Meaning<'a> {
         let stops = self.spans.iter().filter(|span| self.ends_the_text(span));
         let first = stops.min_by_key(|span| (span.confirmed, span.start, span.rule))?;
         let limit = self.frontier[first.confirmed].min(first.start);
-        Some(Stop { rule: first.rule, start: first.start, at: first.confirmed, limit })
+        Some(Stop { rule: first.rule, start: first.start, end: first.end, at: first.confirmed, limit })
+    }
+}
+
+impl Report {
+    fn same_place(&self, other: &Report) -> bool {
+        (self.rule, self.start, self.end) == (other.rule, other.start, other.end)
     }
 }
 
@@ -179,20 +241,28 @@ fn merge(mut spans: Vec<Span>) -> Vec<Segment> {
     segments
 }
 
-/// A rule's spans, and for each number of known bytes its starts that are still open.
-fn rule_meaning(index: usize, rule: &RuleAst, case: &Case) -> (Vec<Span>, Vec<u32>) {
+/// What one rule says about the text.
+struct RuleMeaning {
+    spans: Vec<Span>,
+    /// For each number of known bytes, the starts of beginnings that hold bytes back.
+    alive: Vec<u32>,
+    /// The same with open blocks, which hold nothing.
+    growing: Vec<u32>,
+}
+
+fn rule_meaning(index: usize, rule: &RuleAst, case: &Case) -> RuleMeaning {
     let hold = rule.max_len.unwrap_or(usize::MAX).min(case.max_hold);
-    let (mut spans, alive) = match &rule.shape {
+    let mut meaning = match &rule.shape {
         Shape::Pattern(pattern) => pattern_meaning(index, pattern, hold, &case.text),
         Shape::Block(block) => block_meaning(index, block, &case.text),
     };
     if rule.action != Act::Flag {
-        spans.extend(overflow(index, &alive, hold));
+        meaning.spans.extend(overflow(index, &meaning.alive, hold));
     }
-    (spans, alive)
+    meaning
 }
 
-fn pattern_meaning(rule: usize, pattern: &PatternAst, hold: usize, text: &[u8]) -> (Vec<Span>, Vec<u32>) {
+fn pattern_meaning(rule: usize, pattern: &PatternAst, hold: usize, text: &[u8]) -> RuleMeaning {
     // What outgrows its limit is not kept, so its validator is not asked.
     let accepted = |m: &Match| m.end - m.start > hold || pattern.validator.accepts(&text[m.start..m.end]);
     let matches: Vec<Match> = ends::matches(pattern, text).into_iter().filter(accepted).collect();
@@ -203,7 +273,7 @@ fn pattern_meaning(rule: usize, pattern: &PatternAst, hold: usize, text: &[u8]) 
         Mode::Shortest => shortest(&matches, &mut alive),
     };
     let span = |m: &Match| Span { rule, start: m.start, end: m.end, confirmed: m.confirmed, why: Why::Match };
-    (matches.iter().map(span).collect(), alive)
+    RuleMeaning { spans: matches.iter().map(span).collect(), growing: alive.clone(), alive }
 }
 
 /// A match ends at the first byte at which it can; everything begun before ends with it.
@@ -223,11 +293,12 @@ fn shortest(matches: &[Match], alive: &mut [u32]) -> Vec<Match> {
 
 /// Each opening begins a block of its own, which ends at its longest or at the first end of a closing that begins at
 /// or after the opening's end. A closing ends everything begun before.
-fn block_meaning(rule: usize, block: &BlockAst, text: &[u8]) -> (Vec<Span>, Vec<u32>) {
+fn block_meaning(rule: usize, block: &BlockAst, text: &[u8]) -> RuleMeaning {
     let opens = ends::substrings(&block.open, text);
     let closes = ends::substrings(&block.close, text);
     let mut alive = Remainders::new(block.open.clone()).alive(&Vec::from_iter(0..text.len()), text);
     let mut spans = Vec::new();
+    let mut growing = Vec::new();
     let mut from = 0;
     let longest = |open: &Match| open.confirmed.max(open.start + block.max_len);
     for (known, alive) in alive.iter_mut().enumerate() {
@@ -247,6 +318,8 @@ fn block_meaning(rule: usize, block: &BlockAst, text: &[u8]) -> (Vec<Span>, Vec<
             from = known;
         }
         *alive &= !begun_before(from);
+        let goes_on = |open: &&Match| open.start >= from && open.confirmed <= known && known < longest(open);
+        growing.push(opens.iter().filter(goes_on).fold(*alive, |starts, open| starts | 1 << open.start));
     }
     let unclosed = opens.iter().filter(|open| open.start >= from && longest(open) > text.len());
     spans.extend(unclosed.map(|open| Span {
@@ -256,7 +329,7 @@ fn block_meaning(rule: usize, block: &BlockAst, text: &[u8]) -> (Vec<Span>, Vec<
         confirmed: text.len() + 1,
         why: Why::Unclosed,
     }));
-    (spans, alive)
+    RuleMeaning { spans, alive, growing }
 }
 
 /// A candidate that grows beyond `hold` without being decided is covered as far as it came.

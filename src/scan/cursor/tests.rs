@@ -1,0 +1,108 @@
+//! What no channel shows from outside: positions near the end of 32 bits, and where a stream steps.
+
+use super::*;
+use crate::rule::{Block, Mode, Pattern, Rule, lower};
+use crate::scan::{RuleTraits, Starts};
+
+const COVER: RuleTraits =
+    RuleTraits { role: Role::Cover, starts: Starts::Earliest, mode: Mode::All, overflow: None, block_len: None };
+
+fn scanner(rules: &[(Rule, RuleTraits)], max_states: usize) -> Scanner {
+    let lowered: Vec<_> = rules
+        .iter()
+        .map(|(rule, traits)| {
+            let lowered = lower(rule).expect("a sound rule");
+            let mode = lowered.mode;
+            (lowered, RuleTraits { mode, ..*traits })
+        })
+        .collect();
+    Scanner::new(&lowered, max_states).expect("small enough")
+}
+
+/// A candidate that is open for long, one under a limit, a flag, a block, and a word.
+fn rules() -> Vec<(Rule, RuleTraits)> {
+    vec![
+        (Rule::regex("open", r"x[a-z ]*!"), COVER),
+        (Rule::regex("short", r"y[a-z]*!"), RuleTraits { overflow: Some(5), ..COVER }),
+        (Rule::regex("flag", r"x\w+ "), RuleTraits { role: Role::Observe, ..COVER }),
+        (Rule::block("block", Block::new("<", ">", 9)), RuleTraits { block_len: Some(9), ..COVER }),
+        (Rule::pattern("word", Pattern::literal("go").not_after("o")), COVER),
+    ]
+}
+
+const TEXT: &[u8] = b"go xab yabcdefg cd ! <go<abcdefghi goo> xy yx! go";
+
+/// Hits, frontier and what is needed after each piece of `TEXT`.
+fn walk(scanner: &Scanner, mut cursor: Cursor, piece: usize) -> Vec<(Vec<Hit>, u64, u64)> {
+    let mut steps = Vec::new();
+    for piece in TEXT.chunks(piece) {
+        let mut rest = piece;
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            let mut hits = Vec::new();
+            rest = &rest[cursor.run(scanner, rest, &mut hits)..];
+            found.extend(hits);
+        }
+        cursor.open_blocks(scanner, &mut found);
+        steps.push((found, cursor.frontier(scanner), cursor.needed_from(scanner)));
+    }
+    let mut hits = Vec::new();
+    cursor.finish(scanner, &mut hits);
+    steps.push((hits, cursor.frontier(scanner), cursor.position()));
+    steps
+}
+
+#[test]
+fn positions_start_over_before_their_32_bits_end() {
+    let threshold = 2 * MAX_LIMIT;
+    for max_states in [1000, 6] {
+        let scanner = scanner(&rules(), max_states);
+        for before in 0..=TEXT.len() as u32 {
+            for piece in [1, 2, 7, TEXT.len()] {
+                let near = Cursor { position: threshold - before, ..Cursor::new() };
+                let far = Cursor { origin: near.position(), ..Cursor::new() };
+                let steps = walk(&scanner, near, piece);
+                assert!(steps.iter().flat_map(|(hits, ..)| hits).count() > 5);
+                assert_eq!(steps, walk(&scanner, far, piece), "{before} bytes before, in pieces of {piece}");
+            }
+        }
+    }
+}
+
+#[test]
+fn positions_start_over_within_a_long_push() {
+    let scanner = scanner(&rules(), 1000);
+    let mut cursor = Cursor { position: 2 * MAX_LIMIT - 1, ..Cursor::new() };
+    let read = cursor.run(&scanner, &[b'.'; 100], &mut Vec::new());
+    assert_eq!((read, cursor.position()), (100, u64::from(2 * MAX_LIMIT) + 99));
+    assert!(cursor.position < 2 * MAX_LIMIT, "{}", cursor.position);
+}
+
+/// Reads `bytes`, in which nothing matches, and says whether the cursor is in the table then.
+fn is_in_table(cursor: &mut Cursor, scanner: &Scanner, bytes: &[u8]) -> bool {
+    let mut hits = Vec::new();
+    assert_eq!((cursor.run(scanner, bytes, &mut hits), hits.len()), (bytes.len(), 0));
+    cursor.loose.is_none()
+}
+
+#[test]
+fn a_stream_that_left_a_full_table_comes_back() {
+    let scanner = scanner(&[(Rule::literal("r", "abcdef"), COVER)], 4);
+    let mut cursor = Cursor::new();
+    assert!(is_in_table(&mut cursor, &scanner, b" ab"));
+    assert!(!is_in_table(&mut cursor, &scanner, b"cd"));
+    assert!(is_in_table(&mut cursor, &scanner, b" "));
+    assert_eq!(scanner.states(), 4);
+}
+
+#[test]
+fn a_stream_with_more_starts_than_the_ring_has_comes_back() {
+    let scanner = scanner(&[(Rule::regex("r", "[a-z]+!"), RuleTraits { starts: Starts::Every, ..COVER })], 1000);
+    let mut cursor = Cursor::new();
+    assert!(is_in_table(&mut cursor, &scanner, b" "));
+    assert!(is_in_table(&mut cursor, &scanner, &[b'a'; MAX_GROUPS]));
+    assert!(!is_in_table(&mut cursor, &scanner, b"a"));
+    assert_eq!((cursor.frontier(&scanner), cursor.live_starts(&scanner)), (1, MAX_GROUPS + 1));
+    assert!(is_in_table(&mut cursor, &scanner, b" "));
+    assert_eq!(cursor.frontier(&scanner), cursor.position());
+}
