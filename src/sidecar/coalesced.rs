@@ -100,27 +100,26 @@ mod tests {
     use std::collections::VecDeque;
     use std::task::Waker;
 
+    type Polled = Poll<Option<Result<Frame<Bytes>, &'static str>>>;
+
     /// What each poll gives.
-    struct Script(VecDeque<Poll<Option<Result<Frame<Bytes>, &'static str>>>>);
+    struct Script(VecDeque<Polled>);
 
     impl Body for Script {
         type Data = Bytes;
         type Error = &'static str;
 
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled {
             self.0.pop_front().unwrap_or(Poll::Ready(None))
         }
     }
 
-    fn data(text: &'static str) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+    fn data(text: &'static str) -> Polled {
         Poll::Ready(Some(Ok(Frame::data(text.into()))))
     }
 
     /// Polls until the body is over: the frames' texts, and the number of polls that gave none.
-    fn run(script: impl IntoIterator<Item = Poll<Option<Result<Frame<Bytes>, &'static str>>>>) -> (Vec<String>, usize) {
+    fn run(script: impl IntoIterator<Item = Polled>) -> (Vec<String>, usize) {
         let mut body = Coalesced::new(Script(script.into_iter().collect()));
         let (mut frames, mut pending) = (Vec::new(), 0);
         loop {
