@@ -89,13 +89,13 @@ fn cost(rule: Rule) -> holdback::policy::Cost {
 fn a_plain_rule_costs_next_to_nothing() {
     let cost = cost(Rule::literal("codename", "Nightjar"));
     assert_eq!((cost.bound, cost.lints.as_slice()), (HoldBound::Pattern(8), [].as_slice()));
-    assert!(cost.released_at_once > 0.95 && cost.mean_held_bytes < 0.2, "{cost:?}");
+    assert!(cost.delay.released_at_once > 0.95 && cost.delay.mean_held_bytes < 0.2, "{cost:?}");
 }
 
 #[test]
 fn a_rule_that_only_reports_holds_nothing() {
     let cost = cost(Rule::regex("mail", r"[a-z.]+@[a-z.]+").flag());
-    assert_eq!((cost.bound, cost.released_at_once, cost.mean_held_bytes), (HoldBound::Zero, 1.0, 0.0));
+    assert_eq!((cost.bound, cost.delay.released_at_once, cost.delay.mean_held_bytes), (HoldBound::Zero, 1.0, 0.0));
     assert_eq!(cost.lints, []);
 }
 
@@ -103,7 +103,7 @@ fn a_rule_that_only_reports_holds_nothing() {
 fn a_rule_that_any_word_may_begin_holds_every_word() {
     let cost = cost(Rule::regex("mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+").max_len(320));
     assert_eq!((cost.bound, cost.lints.as_slice()), (HoldBound::Limit(320), [Lint::HoldsEveryWord].as_slice()));
-    assert!(cost.released_at_once < 0.5 && cost.mean_held_bytes > 1.0, "{cost:?}");
+    assert!(cost.delay.released_at_once < 0.5 && cost.delay.mean_held_bytes > 1.0, "{cost:?}");
 }
 
 #[test]
