@@ -6,6 +6,7 @@ use holdback::{Channel, ChannelKind, Pack, Policy, Rule};
 use std::error::Error;
 use std::io::{self, Write};
 
+/// Pushes an answer token by token.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let policy = Policy::builder()
         .pack(Pack::PII)

@@ -25,6 +25,25 @@ async fn a_policy_stop_is_a_content_filter_ending_and_cancels_the_upstream() {
 }
 
 #[tokio::test]
+async fn a_stopped_stream_tells_its_usage_to_clients_that_asked() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |_| ()).await;
+    let asking = r#"{"stream":true,"stream_options":{"include_usage":true}}"#;
+    for (request, usages) in [(asking, 2), (r#"{"stream":true}"#, 1)] {
+        let mut client = Client::ask(running.proxy, request).await;
+        let mut exchange = upstream.request().await;
+        assert_eq!(exchange.body, request);
+        exchange.begin("text/event-stream").await;
+        client.head().await;
+        // As gateways do that count in every chunk.
+        exchange.say(&event("one").replace("\"choices\"", "\"usage\":{\"total_tokens\":7},\"choices\"")).await;
+        exchange.say(&event(" Basilisk")).await;
+        let all = client.hear_all().await;
+        assert_eq!(all.matches("\"total_tokens\":7").count(), usages, "{all}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_cancels_the_upstream() {
     let upstream = Upstream::new().await;
     let mut running = Running::start(&upstream, |_| ()).await;

@@ -16,13 +16,14 @@ pin_project! {
     /// A body that lets through what its filter releases.
     ///
     /// ```
+    /// use bytes::Bytes;
     /// use holdback::body::Moderated;
     /// use holdback::{Dialect, Filter, Policy, Rule};
     /// use http_body_util::{BodyExt, Full};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar").redact("[codename]")).build()?;
-    /// let upstream = Full::from("We call it Nightjar.");
+    /// let upstream = Full::<Bytes>::from("We call it Nightjar.");
     ///
     /// let body = Moderated::new(upstream, Filter::new(&policy, Some(Dialect::Text)));
     /// assert_eq!(body.collect().await?.to_bytes(), "We call it [codename].");

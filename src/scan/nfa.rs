@@ -221,7 +221,7 @@ impl Flatten<'_> {
 
     /// The phase after a group's boundary.
     fn cross(&self, phase: Phase, group: usize, slot: usize) -> Phase {
-        let opens = slot % 2 == 0;
+        let opens = slot.is_multiple_of(2);
         match (group, self.shape, opens) {
             (1, Shape::Captured, true) => Phase::Inside,
             (1, Shape::Captured, false) => Phase::After(0),

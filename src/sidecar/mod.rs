@@ -1,6 +1,6 @@
 //! The sidecar: a reverse proxy in front of a model's API, with every response under a policy.
 //!
-//! A request goes through these layers, the last one being the way out ([`proxy`]):
+//! A request goes through these layers, the last one being the way out:
 //!
 //! ```text
 //! request id → account → panics → errors as JSON → moderation → upstream
@@ -8,13 +8,14 @@
 //!
 //! Method, path, query, headers and body go on as they came, but for what belongs to one connection (`Connection` and
 //! what it names, `Host`) and what moderation needs (`Accept-Encoding`, `Range`). The request's body is never held:
-//! it is read in passing, for the one thing that an ending must know of it ([`noting`]).
+//! it is read in passing, for the one thing that an ending must know of it.
 //!
 //! Deliberately absent: retries, balancing, authentication and limits. Those belong to the gateway beside it.
 
 mod account;
 mod accounted;
 mod admin;
+mod coalesced;
 mod config;
 mod metrics;
 mod noting;

@@ -1,6 +1,7 @@
 //! The service behind every connection.
 
 use super::account::{Account, Accountant, Book};
+use super::coalesced::Coalesced;
 use super::config::Config;
 use super::metrics::Metrics;
 use super::noting::Noting;
@@ -100,9 +101,9 @@ struct Forward {
 }
 
 impl Service<Request<Noting<Incoming>>> for Forward {
-    type Response = Response<Incoming>;
+    type Response = Response<Coalesced<Incoming>>;
     type Error = Unanswered;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, Unanswered>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Coalesced<Incoming>>, Unanswered>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
         Poll::Ready(Ok(()))
@@ -115,7 +116,10 @@ impl Service<Request<Noting<Incoming>>> for Forward {
 }
 
 impl Forward {
-    async fn forward(self, mut request: Request<Noting<Incoming>>) -> Result<Response<Incoming>, Unanswered> {
+    async fn forward(
+        self,
+        mut request: Request<Noting<Incoming>>,
+    ) -> Result<Response<Coalesced<Incoming>>, Unanswered> {
         if request.method() == Method::CONNECT {
             return Err(Unanswered::Tunnel);
         }
@@ -135,7 +139,7 @@ impl Forward {
         remove_hop_by_hop(response.headers_mut());
         // It invites the client to speak to the upstream itself.
         response.headers_mut().remove(ALT_SVC);
-        Ok(response)
+        Ok(response.map(Coalesced::new))
     }
 }
 

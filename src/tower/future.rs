@@ -6,7 +6,7 @@ use crate::body::Timer;
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Response, StatusCode, response};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -32,6 +32,7 @@ pub(super) struct Plan<O, T> {
     pub(super) idle_limit: Option<Duration>,
     pub(super) other: OtherContent,
     pub(super) method: Method,
+    pub(super) uri: Uri,
     pub(super) asked: Asked,
 }
 
@@ -69,7 +70,7 @@ where
 
 impl<O: Observer, T: Timer> Plan<O, T> {
     fn carry_out<B: Body>(self, head: &mut response::Parts, body: B) -> (Treatment, ResponseBody<B, O, T>) {
-        let content = Content::of(head);
+        let content = Content::of(head, self.uri.path());
         let is_event_stream = content.as_ref().is_some_and(Content::is_event_stream);
         // An event stream without one event is not empty but broken, and its filter says so.
         let is_empty = body.is_end_stream() && !is_event_stream;
@@ -82,8 +83,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 if is_event_stream {
                     headers::keep_flowing(&mut head.headers);
                 }
-                let mut options = FilterOptions::default();
-                options.usage_chunk = self.asked.usage_chunk();
+                let options = FilterOptions { usage_chunk: self.asked.usage_chunk(), ..FilterOptions::default() };
                 let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
                 let body =
                     ResponseBody::moderated(body, content.coding, filter, self.observer, self.timer, self.idle_limit);

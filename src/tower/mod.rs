@@ -3,6 +3,7 @@
 //! It fits a server, such as an axum router, and a client, such as hyper-util's, and asks for no runtime.
 //!
 //! ```
+//! use bytes::Bytes;
 //! use holdback::tower::HoldbackLayer;
 //! use holdback::{Policy, Rule};
 //! use http::{Request, Response};
@@ -14,7 +15,7 @@
 //! let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar").redact("[codename]")).build()?;
 //! let answer = service_fn(|_: Request<()>| async {
 //!     let response = Response::builder().header("content-type", "text/plain");
-//!     Ok::<_, Infallible>(response.body(Full::from("We call it Nightjar.")).expect("a valid response"))
+//!     Ok::<_, Infallible>(response.body(Full::<Bytes>::from("We call it Nightjar.")).expect("a valid response"))
 //! });
 //!
 //! let moderated = HoldbackLayer::new(policy).layer(answer);
@@ -29,7 +30,7 @@
 //! |---|---|
 //! | `text/event-stream`, `application/json`, `*+json`, `text/plain` | moderated, whatever its status |
 //! | no body: `HEAD`, 204, 304 | passed |
-//! | anything else, an unknown content coding, a partial response, a switch of protocols | [`OtherContent`]: refused unless the policy's owner says otherwise |
+//! | anything else, event streams of other APIs than chat completions, an unknown content coding, a partial response, a switch of protocols | [`OtherContent`]: refused unless the policy's owner says otherwise |
 //!
 //! The response says which in its `x-holdback-mode` header and in its [`Treatment`] extension. Requests are asked for
 //! plain and whole (`Accept-Encoding: identity`, no `Range`); an upstream that compresses nevertheless is decoded.

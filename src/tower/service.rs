@@ -60,6 +60,7 @@ where
             idle_limit: *idle_limit,
             other: *other,
             method: head.method.clone(),
+            uri: head.uri.clone(),
             asked: head.extensions.get::<Asked>().cloned().unwrap_or_default(),
         });
         if plan.is_some() {

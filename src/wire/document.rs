@@ -94,7 +94,8 @@ impl Document {
     pub(crate) fn push(&mut self, chunk: Bytes, now: Instant) -> Option<Ending> {
         self.since.get_or_insert(now);
         self.body.extend_from_slice(&chunk);
-        let is_within = self.body.len() <= self.options.limits.event_bytes;
+        // Places in a document count in `u32`.
+        let is_within = self.body.len() <= self.options.limits.event_bytes.min(u32::MAX as usize);
         (!is_within).then(|| self.fail(Ending::UpstreamFailed(Failure::Malformed)))
     }
 

@@ -126,14 +126,17 @@ impl EventStream {
     /// Takes what no blank line ended. A client ignores it, but may not be the only reader.
     fn read_rest(&mut self, now: Instant, observer: &mut dyn Observer) -> Result<(), Failure> {
         let Some(event) = self.framer.finish() else { return Ok(()) };
-        let is_closed = event.closed == Closed::ByBlankLine;
-        let is_whole = is_closed || {
+        if event.closed == Closed::ByEndOfStream {
             let payload = payload_of(&event.raw, self.framer.lines());
-            let data = payload.text(&event.raw).map(<[u8]>::trim_ascii);
-            data.is_some_and(|data| (self.grammar.is_end)(data) || Members::of(data).is_some())
-        };
-        if !is_whole && !self.is_complete() {
-            return Ok(());
+            let data = payload.text(&event.raw).map(<[u8]>::trim_ascii).unwrap_or_default();
+            let is_whole = (self.grammar.is_end)(data) || Members::of(data).is_some();
+            let is_broken = !is_whole && matches!(data.first(), Some(b'{' | b'['));
+            if is_broken {
+                return Err(Failure::Truncated);
+            }
+            if !is_whole && !self.is_complete() {
+                return Ok(());
+            }
         }
         self.last_closed = event.closed;
         self.read_event(event, now, observer)
@@ -228,11 +231,9 @@ impl EventStream {
     fn is_complete(&self) -> bool {
         let choices = self.moderator.choices();
         let is_finished = !choices.is_empty() && choices.values().all(|choice| *choice == Choice::Finished);
-        let is_foreign = self.progress.data && !self.progress.native && !self.progress.reported_error;
-        self.progress.end && !self.progress.reported_error
-            || is_finished && !self.progress.reported_error
-            || is_foreign
-            || !self.progress.bytes
+        let is_foreign = self.progress.data && !self.progress.native;
+        let is_at_end = self.progress.end || is_finished || is_foreign;
+        (is_at_end && !self.progress.reported_error) || !self.progress.bytes
     }
 
     fn account(&self) -> Account<'_> {

@@ -9,9 +9,11 @@
 
 mod escape;
 mod keys;
+mod refit;
 mod unescape;
 
 pub(crate) use escape::escape_into;
+pub(crate) use refit::Fit;
 pub(crate) use unescape::{Sink, Unescaper, unescape_into};
 
 use keys::Keys;
@@ -25,6 +27,7 @@ const MAX_DEPTH: usize = 127;
 pub(crate) struct Tape {
     nodes: Vec<Node>,
     keys: Keys,
+    holes: Vec<refit::Hole>,
 }
 
 /// One value, with its key if it is a member of an object.
@@ -35,8 +38,6 @@ pub(crate) struct Node {
     key: Text,
     start: u32,
     end: u32,
-    /// A string that contains a backslash.
-    is_escaped: bool,
     /// The node behind this one and everything inside it.
     next: u32,
 }
@@ -84,15 +85,6 @@ impl Node {
     pub(crate) fn key(&self) -> Range<usize> {
         self.key.start as usize..self.key.end as usize
     }
-
-    pub(crate) fn has_escaped_key(&self) -> bool {
-        self.key.is_escaped
-    }
-
-    /// Whether a string's content contains escapes.
-    pub(crate) fn is_escaped(&self) -> bool {
-        self.is_escaped
-    }
 }
 
 impl Tape {
@@ -110,6 +102,11 @@ impl Tape {
 
     pub(crate) fn node(&self, index: usize) -> &Node {
         &self.nodes[index]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     /// The indexes of a container's direct members or elements.
@@ -149,48 +146,51 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    #[inline]
     fn value(&mut self, key: Text, depth: usize) -> Result<(), Refusal> {
-        let index = self.tape.nodes.len();
         let start = self.at as u32;
-        let first = self.peek();
-        self.tape.nodes.push(Node { kind: Kind::Null, key, start, end: 0, is_escaped: false, next: 0 });
-        let mut is_escaped = false;
-        let kind = match first {
+        let kind = match self.peek() {
             Some(b'"') => {
-                is_escaped = self.string()?.is_escaped;
+                self.string()?;
                 Kind::String
             }
-            Some(b'{') => {
-                self.object(depth)?;
-                Kind::Object
-            }
-            Some(b'[') => {
-                self.array(depth)?;
-                Kind::Array
-            }
+            Some(b'{') => return self.container(Kind::Object, key, depth),
+            Some(b'[') => return self.container(Kind::Array, key, depth),
             Some(b't') => self.literal(b"true", Kind::True)?,
             Some(b'f') => self.literal(b"false", Kind::False)?,
             Some(b'n') => self.literal(b"null", Kind::Null)?,
             _ => self.number()?,
         };
-        let next = self.tape.nodes.len() as u32;
-        let node = &mut self.tape.nodes[index];
-        (node.kind, node.end, node.is_escaped, node.next) = (kind, self.at as u32, is_escaped, next);
+        let next = self.tape.nodes.len() as u32 + 1;
+        self.tape.nodes.push(Node { kind, key, start, end: self.at as u32, next });
         Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), Refusal> {
-        let depth = deeper(depth)?;
-        let mark = self.tape.keys.mark();
+    fn container(&mut self, kind: Kind, key: Text, depth: usize) -> Result<(), Refusal> {
+        let depth = if depth < MAX_DEPTH { depth + 1 } else { return Err(Refusal::TooDeep) };
+        let index = self.tape.nodes.len();
+        self.tape.nodes.push(Node { kind, key, start: self.at as u32, end: 0, next: 0 });
         self.at += 1;
         self.skip_blanks();
+        match kind {
+            Kind::Object => self.members(depth)?,
+            _ => self.elements(depth)?,
+        }
+        let next = self.tape.nodes.len() as u32;
+        let node = &mut self.tape.nodes[index];
+        (node.end, node.next) = (self.at as u32, next);
+        Ok(())
+    }
+
+    fn members(&mut self, depth: usize) -> Result<(), Refusal> {
         if self.take(b'}') {
             return Ok(());
         }
+        let mark = self.tape.keys.mark();
         loop {
             let key = self.string()?;
             let raw = &self.text[key.start as usize..key.end as usize];
-            self.tape.keys.add(key.start as usize, raw, key.is_escaped);
+            self.tape.keys.add(key.start, raw, key.is_escaped);
             self.skip_blanks();
             self.expect(b':')?;
             self.skip_blanks();
@@ -205,10 +205,7 @@ impl Reader<'_> {
         if self.tape.keys.take_has_duplicates(mark, self.text) { Err(Refusal::DuplicateKey) } else { Ok(()) }
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), Refusal> {
-        let depth = deeper(depth)?;
-        self.at += 1;
-        self.skip_blanks();
+    fn elements(&mut self, depth: usize) -> Result<(), Refusal> {
         if self.take(b']') {
             return Ok(());
         }
@@ -226,31 +223,9 @@ impl Reader<'_> {
     fn string(&mut self) -> Result<Text, Refusal> {
         self.expect(b'"')?;
         let start = self.at as u32;
-        let mut is_escaped = false;
-        loop {
-            let rest = &self.text[self.at..];
-            self.at += rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).ok_or(Refusal::Syntax)?;
-            match self.text[self.at] {
-                b'"' => {
-                    let end = self.at as u32;
-                    self.at += 1;
-                    return Ok(Text { start, end, is_escaped });
-                }
-                b'\\' => {
-                    is_escaped = true;
-                    self.at += match self.text.get(self.at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                        Some(b'u') if self.has_four_hex_digits(self.at + 2) => 6,
-                        _ => return Err(Refusal::Syntax),
-                    };
-                }
-                _ => return Err(Refusal::Syntax),
-            }
-        }
-    }
-
-    fn has_four_hex_digits(&self, at: usize) -> bool {
-        self.text.get(at..at + 4).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        let (len, is_escaped) = content_len(&self.text[self.at..])?;
+        self.at += len + 1;
+        Ok(Text { start, end: start + len as u32, is_escaped })
     }
 
     fn number(&mut self) -> Result<Kind, Refusal> {
@@ -284,29 +259,76 @@ impl Reader<'_> {
         Ok(kind)
     }
 
+    #[inline]
     fn skip_blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        // Most texts have none, and one comparison says so.
+        while self.peek().is_some_and(|b| b <= b' ' && matches!(b, b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let is_there = self.peek() == Some(byte);
         self.at += usize::from(is_there);
         is_there
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Refusal> {
         if self.take(byte) { Ok(()) } else { Err(Refusal::Syntax) }
     }
 }
 
-fn deeper(depth: usize) -> Result<usize, Refusal> {
-    if depth < MAX_DEPTH { Ok(depth + 1) } else { Err(Refusal::TooDeep) }
+/// The length of a string's content, up to its closing quote, and whether it has escapes.
+fn content_len(text: &[u8]) -> Result<(usize, bool), Refusal> {
+    let mut at = 0;
+    let mut is_escaped = false;
+    loop {
+        at += plain_len(&text[at..]);
+        match text.get(at) {
+            Some(b'"') => return Ok((at, is_escaped)),
+            Some(b'\\') => {
+                is_escaped = true;
+                at += match text.get(at + 1) {
+                    Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+                    Some(b'u') if has_four_hex_digits(&text[at + 2..]) => 6,
+                    _ => return Err(Refusal::Syntax),
+                };
+            }
+            _ => return Err(Refusal::Syntax),
+        }
+    }
+}
+
+fn has_four_hex_digits(text: &[u8]) -> bool {
+    text.get(..4).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// How many bytes at the start of `text` stand for themselves in a string: up to a quote, a backslash or a control
+/// character, eight at a time.
+fn plain_len(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let (words, _) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // A byte of `x - ONES` borrows only if it was zero; of `word - 0x20`, if it was below.
+        let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+        let below = word.wrapping_sub(ONES * 0x20) & !word;
+        let special = (zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\'))) | below) & HIGHS;
+        if special != 0 {
+            return i * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let whole = words.len() * 8;
+    let is_special = |b: &u8| matches!(b, b'"' | b'\\' | 0..0x20);
+    whole + text[whole..].iter().position(is_special).unwrap_or(text.len() - whole)
 }
 
 #[cfg(test)]

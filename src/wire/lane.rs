@@ -18,8 +18,8 @@ pub(crate) struct Lane {
     /// Every byte before it is decided. Never decreases, and is `<= len`.
     decided: u64,
     phase: Phase,
-    /// Cuts from here on are kept when the events that they touched have left.
-    keep_cuts_from: u64,
+    /// Cuts that are kept when the events that they touched have left.
+    kept: Kept,
     /// The first field in the queue that ends within the unit that is open now.
     pub(crate) open_from: Option<u64>,
     pub(crate) quoted: Quoted,
@@ -37,6 +37,12 @@ enum Phase {
         from: u64,
     },
     Finished,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    None,
+    All,
 }
 
 /// Whether any of the text was cut.
@@ -72,7 +78,7 @@ impl Lane {
             len: 0,
             decided: 0,
             phase: Phase::Open,
-            keep_cuts_from: u64::MAX,
+            kept: Kept::None,
             open_from: None,
             quoted: Quoted::No,
             edited: Edited::No,
@@ -121,7 +127,6 @@ impl Lane {
         cut(&mut self.cuts, &mut self.edited, from, &released);
         let is_terminated = channel.terminated().is_some();
         self.decided = if is_terminated { channel.decided() } else { self.len };
-        self.keep_cuts_from = self.keep_cuts_from.min(from);
         if is_terminated {
             self.channel = channel;
         } else {
@@ -199,16 +204,20 @@ impl Lane {
         self.edited == Edited::Yes
     }
 
-    /// Keeps every cut from now on: a snapshot shows the text from its beginning again.
-    pub(crate) fn keep_cuts(&mut self) {
-        self.keep_cuts_from = 0;
+    /// Forgets no cut from now on: a snapshot shows the text from its beginning again.
+    pub(crate) fn keep_all_cuts(&mut self) {
+        self.kept = Kept::All;
     }
 
     /// Text before this offset will not be written any more.
     pub(crate) fn forget(&mut self, until: u64) {
-        if !self.cuts.is_empty() {
-            self.cuts.forget(until.min(self.keep_cuts_from));
+        if self.cuts.is_empty() || self.kept == Kept::All {
+            return;
         }
+        self.cuts.forget(match self.phase {
+            Phase::Paused { from } => until.min(from),
+            Phase::Open | Phase::Finished => until,
+        });
     }
 }
 

@@ -84,7 +84,7 @@ impl Lanes {
         }
         let mut lane = Lane::new(&self.policy, kind, coding);
         if let Role::Snapshot(_) = role {
-            lane.keep_cuts();
+            lane.keep_all_cuts();
         }
         let id = self.entries.len() as u32;
         self.entries.push(Entry { lane, key, role, snapshot: Snapshot::default(), last_event: 0, last_start: 0 });
@@ -197,11 +197,11 @@ impl Lanes {
         let stop = channel.terminated().cloned();
         let limit = if stop.is_some() { at } else { u64::MAX };
         for mut verdict in self.verdicts.drain(..) {
-            verdict.span = verdict.span.start - start..verdict.span.end - start;
+            verdict.span = within(verdict.span, start);
             observer.verdict(kind, &verdict);
         }
         if let Some(mut verdict) = stop {
-            verdict.span = verdict.span.start - start..verdict.span.end - start;
+            verdict.span = within(verdict.span, start);
             self.stop.get_or_insert(verdict);
             self.own[kind as usize] = None;
         }
@@ -259,6 +259,11 @@ impl Lanes {
             }
         }
     }
+}
+
+/// A span of a channel as one of the text that began at `start`.
+fn within(span: Range<u64>, start: u64) -> Range<u64> {
+    span.start.saturating_sub(start)..span.end.saturating_sub(start)
 }
 
 enum Step {

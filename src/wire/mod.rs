@@ -27,6 +27,7 @@ mod openai_chat;
 mod options;
 mod plain;
 mod queue;
+mod reader;
 mod snapshot;
 mod splice;
 mod sse;

@@ -1,11 +1,14 @@
 //! Events in, moderated events out: what the table finds in an event goes to its channels, the event waits until
 //! they have decided, and leaves with what they cut.
 
+mod dependent;
+mod leave;
+
 use super::coding::Coding;
 use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of, rank_of};
-use super::queue::{Edit, End, Field, Payload, Queue, Touch, Waiting, apply};
-use super::snapshot::Shows;
+use super::queue::{Edit, End, Field, Payload, Queue, Touch, Waiting};
+use super::reader::Reader;
 use super::splice::{Quoted, Splice};
 use super::table::{Found, Part, Role, Table};
 use super::{Failure, Limits, Observer, ToolCalls};
@@ -14,6 +17,10 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Instant;
+
+/// How many fields a waiting event may have on average before the limit on events is reached by fields: a chunk has
+/// one or two, or two a token with log probabilities.
+const FIELDS_AN_EVENT: usize = 4;
 
 /// The channels of a stream and the events that wait for them.
 #[derive(Debug)]
@@ -28,8 +35,7 @@ pub(crate) struct Moderator {
     event: u64,
     /// What leaves.
     out: VecDeque<Bytes>,
-    tape: Tape,
-    found: Vec<Found>,
+    reader: Reader,
     fields: Vec<Field>,
 }
 
@@ -60,14 +66,6 @@ pub(crate) struct Signals {
     pub(crate) usage: Option<Range<usize>>,
 }
 
-/// How much of what waits may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
-    All,
-    /// Only what is decided; the stream ends here.
-    Decided,
-}
-
 /// The order in which the fields of an event are looked at: deltas before what repeats them, and ends last,
 /// however they stand in the event.
 const PASSES: [Pass; 3] = [Pass::Deltas, Pass::Repeats, Pass::Ends];
@@ -96,8 +94,7 @@ impl Moderator {
             limits,
             event: 0,
             out: VecDeque::new(),
-            tape: Tape::default(),
-            found: Vec::new(),
+            reader: Reader::default(),
             fields: Vec::new(),
         }
     }
@@ -105,20 +102,19 @@ impl Moderator {
     /// Moderates the JSON text of an event.
     pub(crate) fn read(&mut self, event: &mut Incoming, observer: &mut dyn Observer) -> Result<Signals, Failure> {
         self.event += 1;
-        let (mut tape, mut found) = (std::mem::take(&mut self.tape), std::mem::take(&mut self.found));
         let (raw, payload) = (event.raw.clone(), std::mem::take(&mut event.payload));
         let mut signals = Signals::default();
         if let Some(text) = payload.text(&raw) {
-            tape.read(text).map_err(|_| Failure::Malformed)?;
-            self.table.walk(&tape, text, &mut found).map_err(|_| Failure::Malformed)?;
-            let reading = Reading { text, payload: &payload, tape: &tape, found: &found };
+            let mut reader = std::mem::take(&mut self.reader);
+            reader.read(self.table, text)?;
+            let reading = Reading { text, payload: &payload, tape: reader.tape(), found: reader.found() };
             self.read_fields(&reading, event, &mut signals, observer)?;
             if self.lanes.stop().is_some() {
                 rename_finish(&reading, event);
             }
+            self.reader = reader;
         }
         event.payload = payload;
-        (self.tape, self.found) = (tape, found);
         Ok(signals)
     }
 
@@ -143,20 +139,6 @@ impl Moderator {
         self.queue.push(Waiting { raw, payload, since: now, edits, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
-    }
-
-    /// Lets every event leave whose turn has come.
-    pub(crate) fn release(&mut self, now: Instant, observer: &mut dyn Observer) {
-        while self.is_front_ready() {
-            self.leave(Extent::All, now, observer);
-        }
-    }
-
-    /// The stream ends here: what is decided leaves, the rest never does.
-    pub(crate) fn flush(&mut self, now: Instant, observer: &mut dyn Observer) {
-        while !self.queue.is_empty() {
-            self.leave(Extent::Decided, now, observer);
-        }
     }
 
     /// Every channel is at its end.
@@ -264,12 +246,15 @@ impl Moderator {
                 self.delta(found, 0, kind, token, Touch::Null, event, observer)?;
             }
             Role::Snapshot(of) => self.snapshot(reading, found, of, event, observer)?,
-            Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event),
+            Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
             Role::Call(args) => self.call(found, args, event, observer)?,
             Role::Hallmark => signals.is_native = true,
             Role::Choice => {
                 signals.has_choice = true;
                 self.choices.entry(found.choice).or_insert(Choice::Open);
+                if self.choices.len() > self.limits.channels {
+                    return Err(Failure::Overflow);
+                }
             }
             Role::Finish => {
                 if !matches!(&reading.text[node.content()], b"" | b"null") {
@@ -277,6 +262,7 @@ impl Moderator {
                     self.finish_lanes(self.lanes.of_choice(found.choice), observer)?;
                 }
             }
+            Role::Error if node.kind == Kind::String && node.content().is_empty() => {}
             Role::Error => {
                 signals.is_error = true;
                 self.finish(observer)?;
@@ -326,7 +312,7 @@ impl Moderator {
         }
         let end = if state.is_open() {
             state.open_from.get_or_insert(self.queue.next_field());
-            End::Open(added.end)
+            End::Open
         } else {
             End::Known(added.end)
         };
@@ -334,87 +320,14 @@ impl Moderator {
             Touch::View => (0, coding_of(self.lanes.entry(lane).role)),
             _ => (added.start, added.coding),
         };
-        self.add_field(event, Field { lane, touch, end, start, raw: content.place, coding });
-        Ok(())
+        self.add_field(event, Field { lane, touch, end, start, raw: content.place, coding })
     }
 
-    fn add_field(&mut self, event: &mut Incoming, field: Field) {
+    fn add_field(&mut self, event: &mut Incoming, field: Field) -> Result<(), Failure> {
         self.queue.add_field(field);
         event.fields += 1;
-    }
-
-    fn snapshot(
-        &mut self,
-        reading: &Reading<'_>,
-        found: &Found,
-        of: &'static str,
-        event: &mut Incoming,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        let content = reading.string(reading.tape.node(found.node as usize).content());
-        let row = self.table.row(of).unwrap_or(found.row);
-        let role = self.table.role(row).unwrap_or(found.role);
-        let (kind, coding) = match role {
-            Role::Args => (ChannelKind::ToolArgs, Coding::ARGS),
-            Role::Text(kind) => (kind, Coding::TEXT),
-            _ => (ChannelKind::Text, Coding::TEXT),
-        };
-        let key = Key { choice: found.choice, row: found.row, item: found.item, name: 0 };
-        let lane = self.lanes.open(key, found.role, kind, coding)?;
-        let beside = reading.found.iter().find(|f| f.row == row && f.choice == found.choice && f.item == found.item);
-        let delta = beside.map_or(&b""[..], |f| &reading.text[reading.tape.node(f.node as usize).content()]);
-        let primary = self.lanes.find(Key { row, ..key });
-        let (fresh, touch) = match self.lanes.snapshot(lane, content.bytes, delta, primary, self.event)? {
-            Shows::AllWithNewFrom(from) => (&content.bytes[from..], Touch::View),
-            Shows::OnlyNew => (content.bytes, Touch::Splice),
-        };
-        self.push(lane, fresh, content, touch, event, observer)
-    }
-
-    /// Makes the event wait for everything of a kind that its choice has said so far.
-    fn seal(&mut self, choice: u32, kind: ChannelKind, place: Range<u32>, event: &mut Incoming) {
-        for lane in self.lanes.of_choice(choice) {
-            let entry = &self.lanes.entry(lane).lane;
-            if entry.kind() == kind && entry.len() > 0 {
-                let end = End::Known(entry.len());
-                let field = Field {
-                    lane,
-                    touch: Touch::Seal,
-                    end,
-                    start: entry.len(),
-                    raw: place.clone(),
-                    coding: Coding::Bare,
-                };
-                self.add_field(event, field);
-            }
-        }
-    }
-
-    /// A tool call that must leave whole or not at all: the event waits for its end, and the calls before it have
-    /// come to theirs.
-    fn call(
-        &mut self,
-        found: &Found,
-        args: &str,
-        event: &mut Incoming,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        if self.tool_calls == ToolCalls::Streamed {
-            return Ok(());
-        }
-        let row = self.table.row(args).unwrap_or(found.row);
-        let key = Key { choice: found.choice, row, item: found.item, name: 0 };
-        let lane = self.lanes.open(key, Role::Args, ChannelKind::ToolArgs, Coding::ARGS)?;
-        let is_earlier = |id: &u32| {
-            let entry = self.lanes.entry(*id);
-            entry.is_of_call() && entry.key.item != found.item
-        };
-        let earlier: Vec<u32> = self.lanes.of_choice(found.choice).into_iter().filter(is_earlier).collect();
-        self.finish_lanes(earlier, observer)?;
-        let at = self.lanes.entry(lane).lane.len();
-        let coding = Coding::ARGS;
-        self.add_field(event, Field { lane, touch: Touch::Splice, end: End::Known(at), start: at, raw: 0..0, coding });
-        Ok(())
+        let is_within = self.queue.fields() <= self.limits.held_events.saturating_mul(FIELDS_AN_EVENT);
+        if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
 
     /// Decides the channels that the text of this event leaves behind.
@@ -439,98 +352,8 @@ impl Moderator {
         Ok(())
     }
 
-    fn is_front_ready(&self) -> bool {
-        !self.queue.is_empty()
-            && self.queue.front_fields().all(|field| {
-                let entry = self.lanes.entry(field.lane);
-                let is_whole = !self.is_atomic(entry) || entry.lane.is_finished();
-                matches!(field.end, End::Known(end) if end <= entry.lane.decided()) && is_whole
-            })
-    }
-
     fn is_atomic(&self, entry: &Entry) -> bool {
         self.tool_calls == ToolCalls::Atomic && entry.is_of_call()
-    }
-
-    /// Lets the oldest event leave.
-    fn leave(&mut self, extent: Extent, now: Instant, observer: &mut dyn Observer) {
-        let mut fields = std::mem::take(&mut self.fields);
-        fields.clear();
-        let Some(Waiting { raw, payload, since, mut edits, .. }) = self.queue.pop(&mut fields) else { return };
-        let is_half_call = fields.iter().any(|field| {
-            let entry = self.lanes.entry(field.lane);
-            self.is_atomic(entry) && !entry.lane.is_finished()
-        });
-        if !is_half_call {
-            for field in &fields {
-                edits.extend(self.edit(field, &raw, extent));
-            }
-            if !edits.is_empty() {
-                self.null_sides(&raw, &payload, &mut edits);
-            }
-            let bytes = if edits.is_empty() { raw } else { apply(&raw, &mut edits) };
-            observer.release(bytes.len(), now.saturating_duration_since(since));
-            self.out.push_back(bytes);
-        }
-        self.fields = fields;
-    }
-
-    /// What becomes of a field that leaves, if anything.
-    fn edit(&mut self, field: &Field, raw: &Bytes, extent: Extent) -> Option<Edit> {
-        let entry = self.lanes.entry_mut(field.lane);
-        let lane = &mut entry.lane;
-        let limit = if extent == Extent::Decided { lane.decided() } else { u64::MAX };
-        let end = match field.end {
-            End::Known(end) => end,
-            // What the last raw bytes mean will never be known.
-            End::Open(_) => u64::MAX,
-        };
-        let is_touched = end > limit || lane.cuts.touches(field.start..end);
-        let mut quoted = if field.touch == Touch::Splice { lane.quoted } else { Quoted::No };
-        let with = match field.touch {
-            Touch::Null => is_touched.then(|| b"null".to_vec()),
-            Touch::Seal => (is_touched || lane.is_edited()).then(|| b"null".to_vec()),
-            Touch::Splice | Touch::View => {
-                let content = &raw[field.raw.start as usize..field.raw.end as usize];
-                let splice =
-                    Splice { raw: content, coding: field.coding, text: field.start..end, cuts: &lane.cuts, limit };
-                splice.is_touched(quoted).then(|| {
-                    let mut out = Vec::new();
-                    splice.write(&mut quoted, &mut out);
-                    out
-                })
-            }
-        };
-        if field.touch == Touch::Splice {
-            lane.quoted = quoted;
-        }
-        lane.forget(field.start);
-        with.map(|with| Edit { span: field.raw.clone(), with })
-    }
-
-    /// What is said about a text that was edited goes with it.
-    fn null_sides(&mut self, raw: &Bytes, payload: &Payload, edits: &mut Vec<Edit>) {
-        let Some(text) = payload.text(raw) else { return };
-        // It was read before, so it can be read again.
-        if self.tape.read(text).is_err() || self.table.walk(&self.tape, text, &mut self.found).is_err() {
-            return;
-        }
-        let mut scope = 0..raw.len() as u32;
-        let mut sides = Vec::new();
-        for found in &self.found {
-            let span = payload.place(self.tape.node(found.node as usize).span());
-            match found.role {
-                Role::Choice => scope = span,
-                Role::Side => {
-                    let scope = if scope.contains(&span.start) { scope.clone() } else { 0..raw.len() as u32 };
-                    if edits.iter().any(|edit| scope.contains(&edit.span.start)) {
-                        sides.push(null(span));
-                    }
-                }
-                _ => {}
-            }
-        }
-        edits.extend(sides);
     }
 }
 

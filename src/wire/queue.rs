@@ -74,16 +74,8 @@ pub(crate) struct Field {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Known(u64),
-    /// Within a unit that has come up to here; the rest is in a later event.
-    Open(u64),
-}
-
-impl End {
-    pub(crate) fn offset(self) -> u64 {
-        match self {
-            End::Known(offset) | End::Open(offset) => offset,
-        }
-    }
+    /// Within a unit, of which the rest is in a later event.
+    Open,
 }
 
 /// What becomes of a field that was touched.
@@ -152,7 +144,7 @@ impl Queue {
     pub(crate) fn close_unit(&mut self, lane: u32, from: u64, end: u64) {
         let first = from.saturating_sub(self.left) as usize;
         for field in self.fields.iter_mut().skip(first).filter(|field| field.lane == lane) {
-            if let End::Open(_) = field.end {
+            if let End::Open = field.end {
                 field.end = End::Known(end);
             }
         }
@@ -178,6 +170,11 @@ impl Queue {
 
     pub(crate) fn len(&self) -> usize {
         self.events.len()
+    }
+
+    /// How many fields the waiting events have, the next one's among them.
+    pub(crate) fn fields(&self) -> usize {
+        self.fields.len()
     }
 
     pub(crate) fn bytes(&self) -> usize {

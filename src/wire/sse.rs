@@ -70,11 +70,6 @@ impl Line {
     pub(crate) fn value(&self) -> Range<usize> {
         self.value_start as usize..self.value_end as usize
     }
-
-    /// Where the line lies, its terminator included.
-    pub(crate) fn span(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
 }
 
 /// What a line says.

@@ -47,7 +47,7 @@ pub(crate) enum Role {
     Call(&'static str),
     /// Says that its choice is at its end, unless it is `null` or empty.
     Finish,
-    /// Says that the upstream failed, unless it is `null`. What is in it is moderated.
+    /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.
     Error,
     /// What the stream has cost so far.
     Usage,
@@ -91,7 +91,7 @@ struct Place {
     members: Vec<(&'static str, usize)>,
     any_member: Option<usize>,
     elements: Option<(Elements, usize)>,
-    row: Option<u16>,
+    row: Option<(u16, Role)>,
     reach: Reach,
 }
 
@@ -153,7 +153,7 @@ impl Table {
                 brackets = rest;
             }
         }
-        self.nodes[at].row = Some(row);
+        self.nodes[at].row = self.role(row).map(|role| (row, role));
     }
 
     fn member(&mut self, at: usize, name: &'static str) -> usize {
@@ -217,8 +217,10 @@ impl Walk<'_> {
     fn value(&mut self, node: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
         let kind = self.tape.node(node).kind;
         let place = at.map(|at| &self.table.nodes[at]);
-        let row = place.and_then(|place| place.row).unwrap_or(NO_ROW);
-        let role = self.table.role(row);
+        let (row, role) = match place.and_then(|place| place.row) {
+            Some((row, role)) => (row, Some(role)),
+            None => (NO_ROW, None),
+        };
         let is_text = kind == Kind::String;
         match role {
             Some(Role::Inert | Role::Usage) if place.is_some_and(|place| place.reach == Reach::Below) => {
@@ -269,9 +271,22 @@ impl Walk<'_> {
                     place.and_then(|place| place.any_member)
                 }
             };
-            self.value(child, to, scope)?;
+            if !self.is_idle(child, to) {
+                self.value(child, to, scope)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether there is nothing to find at a value: most members of an event are such.
+    fn is_idle(&self, node: usize, at: Option<usize>) -> bool {
+        let role = at.and_then(|at| self.table.nodes[at].row).map(|(_, role)| role);
+        match self.tape.node(node).kind {
+            Kind::Object | Kind::Array => false,
+            Kind::String => role == Some(Role::Inert),
+            Kind::Null => true,
+            _ => role != Some(Role::Side),
+        }
     }
 
     fn elements(&mut self, parent: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {

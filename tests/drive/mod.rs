@@ -78,7 +78,7 @@ pub fn end(
         bytes.extend_from_slice(&out);
     }
     let ending = filter.ending().cloned().expect("a finished stream has an ending");
-    assert_eq!(notes.endings, [ending.clone()], "the observer sees the ending once");
+    assert_eq!(notes.endings, std::slice::from_ref(&ending), "the observer sees the ending once");
     Output { bytes, ending, verdicts: notes.verdicts }
 }
 

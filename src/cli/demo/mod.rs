@@ -56,7 +56,7 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
         policy::count(&policy)
     )?;
 
-    let mut config = Config::new(upstream, Some(policy));
+    let mut config = Config::new(upstream, Some(policy.clone()));
     config.accountant = Accountant::new(move |account: &Account| {
         // After the first answer nobody reads them any more.
         let _ = closed.send(account.clone());
@@ -78,8 +78,15 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
         }
     }
     asking.await.context("the demo's client failed")??;
-    let kept = view.totals(accounts.recv().await.as_ref())?;
+    let kept = view.totals(&policy, accounts.recv().await.as_ref())?;
 
+    if policy.rules().any(|rule| rule.id() == "pii.email") {
+        writeln!(
+            output,
+            "\n  Most of the waiting is the price of one rule, pii.email: any word may become an address."
+        )?;
+        writeln!(output, "  Compare: holdback demo --pack secrets")?;
+    }
     if !args.once {
         writeln!(output, "\nStill serving. Ask it yourself:\n")?;
         writeln!(output, "  curl -N http://{address}/v1/chat/completions -H 'content-type: application/json' \\")?;

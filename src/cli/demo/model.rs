@@ -61,7 +61,6 @@ async fn answer(
 struct Speech {
     interval: Interval,
     events: std::vec::IntoIter<(Option<&'static str>, String)>,
-    number: usize,
     watch: Option<UnboundedSender<Beat>>,
 }
 
@@ -77,7 +76,7 @@ impl Speech {
         let events: Vec<_> = said.chain(last).collect();
         // An interval of no time at all is refused.
         let interval = tokio::time::interval(pace.max(Duration::from_nanos(1)));
-        Speech { interval, events: events.into_iter(), number: 0, watch }
+        Speech { interval, events: events.into_iter(), watch }
     }
 }
 
@@ -90,9 +89,8 @@ impl Body for Speech {
         let Some((token, event)) = self.events.next() else { return Poll::Ready(None) };
         if let (Some(token), Some(watch)) = (token, &self.watch) {
             // Nobody watches any more once the view is closed.
-            let _ = watch.send(Beat::said(self.number, token));
+            let _ = watch.send(Beat::said(token));
         }
-        self.number += 1;
         Poll::Ready(Some(Ok(Frame::data(event.into()))))
     }
 }

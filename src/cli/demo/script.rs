@@ -12,9 +12,13 @@ I would rotate that key today.\n\
 \n\
 Shall I draft the answer to her?";
 
-/// What must not reach the client.
-pub(super) const PRIVATE: [&str; 4] =
-    ["4111 1111 1111 1111", "ada.sample@mail.test", "+44 20 7946 0958", "AKIAQ3EGRT5WXPLM7Z2K"];
+/// What is private in it, and the rule that says so.
+pub(super) const PRIVATE: [(&str, &str); 4] = [
+    ("pii.payment-card", "4111 1111 1111 1111"),
+    ("pii.email", "ada.sample@mail.test"),
+    ("pii.phone-intl", "+44 20 7946 0958"),
+    ("secrets.aws-access-key-id", "AKIAQ3EGRT5WXPLM7Z2K"),
+];
 
 /// A token is about this long; it begins at a space, as models like it.
 const TOKEN_BYTES: usize = 5;
@@ -45,7 +49,7 @@ mod tests {
     #[test]
     fn tokens_are_the_answer_in_small_pieces() {
         assert_eq!(tokens().concat(), ANSWER);
-        for private in PRIVATE {
+        for (_, private) in PRIVATE {
             assert!(ANSWER.contains(private));
             assert!(!tokens().iter().any(|token| token.contains(private)), "no single token gives it away");
         }

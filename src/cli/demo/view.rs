@@ -1,6 +1,7 @@
 //! The table that the demo draws: a row for each token, with what is held back and what the client has got.
 
-use super::script;
+use super::script::PRIVATE;
+use holdback::Policy;
 use holdback::sidecar::Account;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -8,16 +9,16 @@ use std::time::{Duration, Instant};
 /// Something that happened to the watched answer.
 pub(super) enum Beat {
     /// The model handed out a token.
-    Said { number: usize, token: &'static str, at: Instant },
-    /// The client got the event of that number, with this text in it.
+    Said { token: &'static str, at: Instant },
+    /// The client got the event of that token, counted from 0, with this text in it.
     Received { number: usize, text: String, at: Instant },
     /// The client has read to the end.
     Over,
 }
 
 impl Beat {
-    pub(super) fn said(number: usize, token: &'static str) -> Beat {
-        Beat::Said { number, token, at: Instant::now() }
+    pub(super) fn said(token: &'static str) -> Beat {
+        Beat::Said { token, at: Instant::now() }
     }
 
     pub(super) fn received(number: usize, text: &str) -> Beat {
@@ -61,17 +62,21 @@ const HELD_COLUMN: usize = 26;
 pub(super) struct View<W> {
     output: W,
     look: Look,
-    began: Option<Instant>,
     said: Vec<(&'static str, Instant)>,
     received: String,
-    // Events that the client has; they come in order.
-    arrived: usize,
-    /// How long each event was under way.
-    waits: Vec<Duration>,
-    left_at_once: usize,
-    // What the client got since the last row.
+    waits: Vec<Wait>,
+    // The longest wait of the events that have been emptied for a replacement to come.
+    emptied_for: Duration,
+    // What the client got since the last row, and how long a replacement in it had been awaited.
     news: String,
-    longest_news: Duration,
+    replaced_after: Option<Duration>,
+}
+
+/// What one event waited for.
+#[derive(Clone, Copy, Default)]
+struct Wait {
+    time: Duration,
+    tokens: usize,
 }
 
 impl<W: Write> View<W> {
@@ -79,32 +84,26 @@ impl<W: Write> View<W> {
         View {
             output,
             look,
-            began: None,
             said: Vec::new(),
             received: String::new(),
-            arrived: 0,
             waits: Vec::new(),
-            left_at_once: 0,
+            emptied_for: Duration::ZERO,
             news: String::new(),
-            longest_news: Duration::ZERO,
+            replaced_after: None,
         }
     }
 
-    /// What the model says, what is held, what the client gets.
+    /// Names the columns.
     pub(super) fn head(&mut self) -> io::Result<()> {
         let columns =
             format!("{:>8}  {:TOKEN_COLUMN$}  {:HELD_COLUMN$}  {}", "", "the model", "held back", "the client");
         writeln!(self.output, "{}", self.look.paint(Style::Dim, &columns))
     }
 
-    /// Takes what happened; draws a row when the next token shows that the last one is settled.
+    /// Takes what happened. A row is drawn when the next token comes, since until then its text may still arrive.
     pub(super) fn take(&mut self, beat: Beat) -> io::Result<()> {
         match beat {
-            Beat::Said { number: 0, token, at } => {
-                self.began = Some(at);
-                self.said.push((token, at));
-            }
-            Beat::Said { token, at, .. } => {
+            Beat::Said { token, at } => {
                 self.row()?;
                 self.said.push((token, at));
             }
@@ -115,84 +114,92 @@ impl<W: Write> View<W> {
     }
 
     fn receive(&mut self, number: usize, text: &str, at: Instant) {
-        let Some((token, said_at)) = self.said.get(number) else { return };
-        let wait = at.saturating_duration_since(*said_at);
-        if number >= self.arrived {
-            self.waits.push(wait);
-            self.longest_news = self.longest_news.max(wait);
-        }
-        self.arrived = self.arrived.max(number + 1);
+        let Some(&(token, said_at)) = self.said.get(number) else { return };
+        let wait = Wait { time: at.saturating_duration_since(said_at), tokens: self.said.len() - 1 - number };
+        // A long event may come in two parts: the last one tells how long it took.
+        self.waits.resize(number + 1, wait);
+        self.waits[number] = wait;
         self.received.push_str(text);
-        let style = if text == *token { None } else { Some(Style::Replaced) };
-        let shown = visible(text);
-        self.news.push_str(&style.map_or(shown.clone(), |style| self.look.paint(style, &shown)));
+        if text == token {
+            self.news.push_str(&visible(text));
+            return;
+        }
+        self.emptied_for = self.emptied_for.max(wait.time);
+        if !text.is_empty() {
+            self.news.push_str(&self.look.paint(Style::Replaced, &visible(text)));
+            self.replaced_after = Some(std::mem::take(&mut self.emptied_for));
+        }
     }
 
     fn row(&mut self) -> io::Result<()> {
-        let (Some((token, at)), Some(began)) = (self.said.last(), self.began) else { return Ok(()) };
-        let held: String = self.said[self.arrived..].iter().map(|(token, _)| *token).collect();
-        if held.is_empty() {
-            self.left_at_once += 1;
-        }
-        let time = format!("{:7.2}s", at.duration_since(began).as_secs_f64());
-        // The text after the last token that waited is news of this row alone; only a real wait is worth a word.
-        let waited = match self.news.is_empty() || self.longest_news < Duration::from_millis(20) {
-            true => String::new(),
-            false => self.look.paint(Style::Dim, &format!("  (after {} ms)", self.longest_news.as_millis())),
-        };
+        let (Some((_, began)), Some((token, at))) = (self.said.first(), self.said.last()) else { return Ok(()) };
+        let held: String = self.said[self.waits.len()..].iter().map(|(token, _)| *token).collect();
+        let time = format!("{:7.2}s", at.duration_since(*began).as_secs_f64());
+        let wait = self.replaced_after.take().map(|wait| format!("   replaced after {} ms", wait.as_millis()));
         writeln!(
             self.output,
-            "{}  {}  {}  {}{waited}",
+            "{}  {}  {}  {}{}",
             self.look.paint(Style::Dim, &time),
             fit(&visible(token), TOKEN_COLUMN),
             self.look.paint(Style::Held, &fit(&visible(&held), HELD_COLUMN)),
             self.news,
+            self.look.paint(Style::Dim, &wait.unwrap_or_default()),
         )?;
-        self.output.flush()?;
         self.news.clear();
-        self.longest_news = Duration::ZERO;
-        Ok(())
+        self.output.flush()
     }
 
-    /// The totals. Whether all that is private stayed so.
-    pub(super) fn totals(&mut self, account: Option<&Account>) -> io::Result<Kept> {
-        let look = self.look;
-        writeln!(self.output, "\n{}\n", look.paint(Style::Bold, "What the client has read"))?;
+    /// What came of it all. Whether everything private that the policy has a rule for stayed so.
+    pub(super) fn totals(&mut self, policy: &Policy, account: Option<&Account>) -> io::Result<Kept> {
+        writeln!(self.output, "\n{}\n", self.look.paint(Style::Bold, "What the client has read"))?;
         for line in self.received.lines() {
             writeln!(self.output, "  {line}")?;
         }
 
-        let longest = self.waits.iter().max().copied().unwrap_or_default();
-        let total: Duration = self.waits.iter().sum();
-        let mean = total.checked_div(self.waits.len() as u32).unwrap_or_default();
-        writeln!(self.output, "\n{}\n", look.paint(Style::Bold, "In numbers"))?;
-        writeln!(
-            self.output,
-            "  {} tokens, {} of them left before the next one came; {:.1} ms on average, {} ms at most",
-            self.said.len(),
-            self.left_at_once,
-            mean.as_secs_f64() * 1e3,
-            longest.as_millis(),
-        )?;
+        writeln!(self.output, "\n{}\n", self.look.paint(Style::Bold, "What it took"))?;
+        self.waiting()?;
         for ((rule, action), count) in account.iter().flat_map(|account| &account.verdicts) {
             writeln!(self.output, "  {count} × {rule}: {action}")?;
         }
         if let Some(account) = account {
-            let micros = account.overhead.as_micros();
-            writeln!(self.output, "  {micros} µs of work for the whole stream, which ended {}", account.ending_name())?;
+            let work = account.overhead.as_secs_f64() * 1e3;
+            writeln!(
+                self.output,
+                "  {work:.1} ms of work for the whole stream, which ended {}",
+                account.ending_name()
+            )?;
         }
-        let leaked: Vec<_> = script::PRIVATE.into_iter().filter(|private| self.received.contains(private)).collect();
+        self.private_values(policy)
+    }
+
+    fn waiting(&mut self) -> io::Result<()> {
+        let count = self.waits.len().max(1) as f64;
+        let mean_tokens = self.waits.iter().map(|wait| wait.tokens).sum::<usize>() as f64 / count;
+        let mean_ms = self.waits.iter().map(|wait| wait.time).sum::<Duration>().as_secs_f64() * 1e3 / count;
+        let most_tokens = self.waits.iter().map(|wait| wait.tokens).max().unwrap_or_default();
+        let most_ms = self.waits.iter().map(|wait| wait.time).max().unwrap_or_default().as_millis();
+        writeln!(
+            self.output,
+            "  {} tokens, held back for {mean_tokens:.1} more on average ({mean_ms:.0} ms) and {most_tokens} at most ({most_ms} ms)",
+            self.said.len(),
+        )
+    }
+
+    fn private_values(&mut self, policy: &Policy) -> io::Result<Kept> {
+        let is_ruled = |id: &str| policy.rules().any(|rule| rule.id() == id);
+        let private: Vec<&str> = PRIVATE.iter().filter(|(rule, _)| is_ruled(rule)).map(|(_, value)| *value).collect();
+        let leaked: Vec<&str> = private.iter().copied().filter(|value| self.received.contains(value)).collect();
         if leaked.is_empty() {
-            writeln!(self.output, "  None of the {} private values reached the client.", script::PRIVATE.len())?;
+            writeln!(self.output, "  Private values kept from the client: {0} of {0}.", private.len())?;
             Ok(Kept::All)
         } else {
-            writeln!(self.output, "  {} private values reached the client: {}", leaked.len(), leaked.join(", "))?;
+            writeln!(self.output, "  These private values reached the client: {}", leaked.join(", "))?;
             Ok(Kept::NotAll)
         }
     }
 }
 
-/// Whether the client got anything private.
+/// Whether everything private stayed so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
     All,

@@ -86,7 +86,7 @@ fn fields_are_where_they_say() {
         ]
     );
     assert_eq!(*closed, Closed::ByBlankLine);
-    assert_eq!(&raw[lines[3].span()], b"data: {}\r\n");
+    assert_eq!(&raw[lines[3].start as usize..lines[3].end as usize], b"data: {}\r\n");
 }
 
 #[test]
