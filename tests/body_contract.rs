@@ -214,7 +214,7 @@ fn asks_for_more_only_when_all_is_handed_out() {
 
 #[test]
 fn one_chunk_of_many_events_is_one_frame() {
-    let events = "data: {\"id\":\"a\"}\n\ndata: {\"id\":\"b\"}\n\ndata: {\"id\":\"c\"}\n\n";
+    let events = "data: {\"id\":\"a\",\"choices\":[]}\n\ndata: {\"id\":\"b\"}\n\ndata: {\"id\":\"c\"}\n\n";
     let (upstream, _) = Scripted::new([Step::Data(events)]);
     let mut body = Moderated::new(upstream, chat());
     assert_eq!(poll(&mut body), events);

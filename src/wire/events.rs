@@ -6,7 +6,7 @@ use super::grammar::{Account, Fault, Grammar, Members};
 use super::moderate::{Choice, Incoming, Moderator, Signals};
 use super::queue::{Edit, Folded, Payload};
 use super::sse::{Closed, Event, Field, Framer, Line};
-use super::{Ending, Failure, FilterOptions, Observer, UsageChunk};
+use super::{Ending, Failure, FilterOptions, Observer, OtherEvents, UsageChunk};
 use crate::policy::{ChannelKind, Policy};
 use bytes::Bytes;
 use std::time::Instant;
@@ -18,6 +18,7 @@ pub(crate) struct EventStream {
     framer: Framer,
     moderator: Moderator,
     usage_chunk: UsageChunk,
+    other_events: OtherEvents,
     progress: Progress,
     /// The first event that a choice spoke in: endings copy what it says of itself.
     chunk: Option<(Bytes, Payload)>,
@@ -54,6 +55,7 @@ impl EventStream {
             framer: Framer::new(options.limits.event_bytes),
             moderator,
             usage_chunk: options.usage_chunk,
+            other_events: options.other_events,
             progress: Progress::default(),
             chunk: None,
             usage: None,
@@ -176,18 +178,23 @@ impl EventStream {
             self.progress.end = true;
             return Ok(Leaves::InTurn);
         }
+        let is_blank = trimmed.is_empty();
         let is_json = match trimmed.first() {
             Some(b'{' | b'[') => true,
             Some(b'"') => Members::of(data).is_some(),
             _ => false,
         };
-        if !is_json {
+        if is_json {
+            let signals = self.moderator.read(event, observer)?;
+            self.note(signals, event);
+        } else {
             self.read_plain(event, observer);
-            return Ok(Leaves::InTurn);
         }
-        let signals = self.moderator.read(event, observer)?;
-        self.note(signals, event);
-        Ok(Leaves::InTurn)
+        let is_known = self.progress.native || self.progress.reported_error || is_blank;
+        match self.other_events {
+            OtherEvents::Refuse if !is_known => Err(Failure::Unknown),
+            _ => Ok(Leaves::InTurn),
+        }
     }
 
     /// Data that is no JSON is a text of its own.

@@ -80,6 +80,7 @@ impl Fault {
             Fault::Upstream(Failure::Cut) => "upstream_cut",
             Fault::Upstream(Failure::Truncated) => "upstream_truncated",
             Fault::Upstream(Failure::Malformed) => "upstream_malformed",
+            Fault::Upstream(Failure::Unknown) => "upstream_unknown",
             Fault::Upstream(Failure::Reported) => "upstream_reported",
             Fault::Upstream(Failure::Overflow) => "moderation_overflow",
             Fault::TimedOut => "upstream_timeout",
@@ -92,6 +93,7 @@ impl Fault {
             Fault::Upstream(Failure::Cut) => "The connection to the upstream broke off.",
             Fault::Upstream(Failure::Truncated) => "The upstream ended before its response was complete.",
             Fault::Upstream(Failure::Malformed) => "The upstream sent something that cannot be read.",
+            Fault::Upstream(Failure::Unknown) => "The upstream sent events of a format that is not known here.",
             Fault::Upstream(Failure::Reported) => "The upstream reported an error.",
             Fault::Upstream(Failure::Overflow) => {
                 "More of the response had to wait for a decision than the limits allow."

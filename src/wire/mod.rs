@@ -36,7 +36,7 @@ mod table;
 mod test_data;
 
 pub use filter::Filter;
-pub use options::{FilterOptions, Limits, ToolCalls, UsageChunk};
+pub use options::{FilterOptions, Limits, OtherEvents, ToolCalls, UsageChunk};
 
 use crate::policy::{ChannelKind, Verdict};
 use std::time::Duration;
@@ -79,6 +79,9 @@ pub enum Failure {
     Truncated,
     /// An event cannot be read, has duplicate keys, or is larger than the limit.
     Malformed,
+    /// An event stream began with an event that is not of its dialect
+    /// ([`OtherEvents::Refuse`]).
+    Unknown,
     /// The upstream said so itself, by an event of its protocol, which was passed on.
     Reported,
     /// More had to wait for a decision than the limits allow.

@@ -10,6 +10,8 @@ pub struct FilterOptions {
     pub tool_calls: Option<ToolCalls>,
     /// Whether the client asked for a usage chunk.
     pub usage_chunk: UsageChunk,
+    /// What becomes of an event stream that does not begin as its dialect does.
+    pub other_events: OtherEvents,
     /// What may wait.
     pub limits: Limits,
 }
@@ -41,6 +43,18 @@ pub enum UsageChunk {
     /// It did not.
     #[default]
     NotAsked,
+}
+
+/// What becomes of an event stream whose first event is not of its dialect: it carries neither `choices` nor an
+/// error, and is not the end. Events of other kinds between those of the dialect are no matter of this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherEvents {
+    /// It fails closed with [`Failure::Unknown`](super::Failure::Unknown): which strings continue each other is not
+    /// known, so a match in two of them would pass.
+    #[default]
+    Refuse,
+    /// Every string of every event is moderated as a text of its own. A match that two events share passes.
+    EachAlone,
 }
 
 /// What may wait in memory. Beyond a limit a stream fails closed: held text is withheld, and the ending is an error.
