@@ -463,9 +463,9 @@ fn lines_beside_the_data_are_watched_too() {
     let input = format!(": a secret\n\n:ok\nevent: x\nid: secret\nretry: 5\nsecret: y\n{}{DONE}", content("a"));
     let output = at_every_cut(&usual(), CHAT, input.as_bytes());
     assert_eq!(output.text(), format!("\n:ok\nevent: x\nretry: 5\n{}{DONE}", content("a")));
-    let plain = format!("data: a secret\ndata: in sec\ndata: rets and 12\n\n{DONE}");
+    let plain = format!("{}data: a secret\ndata: in sec\ndata: rets and 12\n\n{DONE}", content("a"));
     let output = at_every_cut(&usual(), CHAT, plain.as_bytes());
-    assert_eq!(output.text(), format!("data: a [s]\ndata: in sec\ndata: rets and #\n\n{DONE}"));
+    assert_eq!(output.text(), format!("{}data: a [s]\ndata: in sec\ndata: rets and #\n\n{DONE}", content("a")));
 }
 
 #[test]
@@ -558,4 +558,35 @@ fn mangled_streams() {
         let size = 1 + below(60);
         assert_eq!(cut(&usual(), CHAT, &bytes, size), whole, "at {size}: {}", String::from_utf8_lossy(&bytes));
     }
+}
+
+#[test]
+fn a_snapshot_of_arguments_is_cut_as_arguments_are() {
+    let snapshot = |args: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"message\":{{\"tool_calls\":[{{\"index\":0,\"function\":\
+             {{\"name\":\"g\",\"arguments\":{}}}}}]}}}}]}}\n\n",
+            json!(args)
+        )
+    };
+    for (args, expected) in [
+        (r#"{"n":"l\nl\nl","code":"secret"}"#, json!({"n": "l\nl\nl", "code": "[s]"})),
+        (r#"{"x":4242}"#, json!({"x": "#"})),
+    ] {
+        let output = at_every_cut(&usual(), CHAT, (snapshot(args) + &finish(0, "tool_calls") + DONE).as_bytes());
+        let args = joined(&output, 0, "/message/tool_calls/0/function/arguments");
+        assert_eq!(serde_json::from_str::<Value>(&args).expect("what leaves is JSON"), expected);
+    }
+}
+
+#[test]
+fn a_call_that_has_only_begun_is_half_a_call() {
+    let call = delta_of(0, r#"{"tool_calls":[{"index":0,"function":{"name":"delete_all","arguments":""}}]}"#);
+    let policy = Policy::builder()
+        .rule(Rule::literal("stop", "forbidden").channels([ChannelKind::Text]).terminate())
+        .build()
+        .expect("the rule is well formed");
+    let output = at_every_cut(&policy, CHAT, (call + &content("forbidden") + DONE).as_bytes());
+    assert_eq!(error_code(&output).as_deref(), Some("content_filter"), "{}", output.text());
+    assert!(!output.text().contains("[DONE]"));
 }

@@ -17,7 +17,7 @@ pub struct Account {
     pub request_id: Option<HeaderValue>,
     /// The request's method.
     pub method: Method,
-    /// The request's path, without its query, which may carry a key.
+    /// The beginning of the request's path, without its query, which may carry a key.
     pub path: String,
     /// The response's status.
     pub status: Option<StatusCode>,

@@ -36,6 +36,9 @@ use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, 
 /// What goes to the client.
 pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>>;
 
+/// The routes of every API fit several times; a path can have 64 KiB, which nobody wants in a log.
+const LOGGED_PATH_CHARS: usize = 512;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// From the client's request to its reply, layer by layer; see the [module](super).
@@ -77,7 +80,8 @@ where
 {
     let (mut head, body) = request.into_parts();
     let request_id = head.headers.get(REQUEST_ID).cloned();
-    let account = Account::new(head.method.clone(), head.uri.path().to_owned(), request_id);
+    let path = head.uri.path().chars().take(LOGGED_PATH_CHARS).collect();
+    let account = Account::new(head.method.clone(), path, request_id);
     let book = Book::open(account, metrics, accountant);
     let asked = Asked::default();
     head.extensions.insert(book.clone());
@@ -123,7 +127,7 @@ impl Forward {
         if request.method() == Method::CONNECT {
             return Err(Unanswered::Tunnel);
         }
-        *request.uri_mut() = self.upstream.target(request.uri());
+        *request.uri_mut() = self.upstream.target(request.uri()).map_err(|_| Unanswered::TooLong)?;
         // The client's version says nothing about the upstream's; the connection there decides.
         *request.version_mut() = Version::HTTP_11;
         remove_hop_by_hop(request.headers_mut());

@@ -11,6 +11,8 @@ use std::any::Any;
 pub(super) enum Unanswered {
     /// The proxy is not a tunnel.
     Tunnel,
+    /// Behind the upstream's base path, the request's path is longer than an address may be.
+    TooLong,
     /// There is no connection to the upstream.
     Unreachable,
     /// The connection broke before the response began.
@@ -23,6 +25,7 @@ impl Unanswered {
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let (status, code, message) = match self {
             Unanswered::Tunnel => (StatusCode::NOT_IMPLEMENTED, "tunnel_refused", "holdback does not open tunnels"),
+            Unanswered::TooLong => (StatusCode::URI_TOO_LONG, "path_too_long", "the request's path is too long"),
             Unanswered::Unreachable => {
                 (StatusCode::BAD_GATEWAY, "upstream_unreachable", "holdback cannot connect to its upstream")
             }

@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// use holdback::sidecar::Upstream;
 ///
 /// let upstream: Upstream = "https://api.example.com/openai/".parse()?;
-/// let target = upstream.target(&"/v1/models?limit=2".parse()?);
+/// let target = upstream.target(&"/v1/models?limit=2".parse()?)?;
 /// assert_eq!(target, "https://api.example.com/openai/v1/models?limit=2");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -38,15 +38,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The address of what a client asked for.
-    pub fn target(&self, asked: &Uri) -> Uri {
+    /// The address of what a client asked for; an error if, behind the base path, it is longer than an address may be.
+    pub fn target(&self, asked: &Uri) -> Result<Uri, http::Error> {
         let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
         Uri::builder()
             .scheme(self.scheme.clone())
             .authority(self.authority.clone())
             .path_and_query(format!("{}{asked}", self.base_path))
             .build()
-            .expect("a path behind a base path is a path")
     }
 }
 
@@ -151,8 +150,15 @@ mod tests {
             ("https://h/a/b/", "/c", "https://h/a/b/c"),
         ] {
             let upstream: Upstream = upstream.parse().unwrap();
-            assert_eq!(upstream.target(&asked.parse().unwrap()), target);
+            assert_eq!(upstream.target(&asked.parse().unwrap()).unwrap(), target);
         }
+    }
+
+    #[test]
+    fn a_path_that_outgrows_an_address_is_an_error() {
+        let upstream: Upstream = format!("http://h/{}", "b".repeat(300)).parse().unwrap();
+        let asked = format!("/{}", "a".repeat(65_300)).parse().unwrap();
+        assert!(upstream.target(&asked).is_err());
     }
 
     #[test]

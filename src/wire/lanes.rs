@@ -45,6 +45,8 @@ pub(crate) struct Entry {
     pub(crate) lane: Lane,
     pub(crate) key: Key,
     pub(crate) role: Role,
+    /// How its text stands on the wire, before any of it came.
+    pub(crate) coding: Coding,
     snapshot: Snapshot,
     /// Number of the event that brought its last text, and where that text began.
     pub(crate) last_event: u64,
@@ -87,7 +89,15 @@ impl Lanes {
             lane.keep_all_cuts();
         }
         let id = self.entries.len() as u32;
-        self.entries.push(Entry { lane, key, role, snapshot: Snapshot::default(), last_event: 0, last_start: 0 });
+        self.entries.push(Entry {
+            lane,
+            key,
+            role,
+            coding,
+            snapshot: Snapshot::default(),
+            last_event: 0,
+            last_start: 0,
+        });
         self.by_key.insert(key, id);
         Ok(id)
     }

@@ -158,7 +158,7 @@ impl Moderator {
 
     /// Whether a part of a tool call has left, or is about to, of which the end has not come.
     pub(crate) fn has_half_call(&self) -> bool {
-        let is_half = |entry: &Entry| entry.is_of_call() && !entry.lane.is_finished() && entry.lane.len() > 0;
+        let is_half = |entry: &Entry| entry.is_of_call() && !entry.lane.is_finished();
         self.tool_calls == ToolCalls::Streamed && self.lanes.iter().any(|(_, entry)| is_half(entry))
     }
 
@@ -317,7 +317,7 @@ impl Moderator {
             End::Known(added.end)
         };
         let (start, coding) = match touch {
-            Touch::View => (0, coding_of(self.lanes.entry(lane).role)),
+            Touch::View => (0, self.lanes.entry(lane).coding),
             _ => (added.start, added.coding),
         };
         self.add_field(event, Field { lane, touch, end, start, raw: content.place, coding })
