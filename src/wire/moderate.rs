@@ -247,7 +247,7 @@ impl Moderator {
             }
             Role::Snapshot(of) => self.snapshot(reading, found, of, event, observer)?,
             Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
-            Role::Call(args) => self.call(found, args, event, observer)?,
+            Role::Call(args) => self.call(found, args, event)?,
             Role::Hallmark => signals.is_native |= node.kind == Kind::Array,
             Role::Choice => {
                 signals.has_choice = true;

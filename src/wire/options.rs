@@ -28,8 +28,8 @@ impl FilterOptions {
 /// How tool calls leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolCalls {
-    /// Whole or not at all: a call is held until its arguments are complete. A client that repairs broken JSON
-    /// would otherwise run half a call.
+    /// Whole or not at all: the calls of a choice are held until it finishes, for parallel calls may come interleaved.
+    /// A client that repairs broken JSON would otherwise run half a call.
     Atomic,
     /// As they come. If the policy stops a stream within a call, the ending is an error, never a finish.
     Streamed,

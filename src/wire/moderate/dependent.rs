@@ -67,27 +67,15 @@ impl Moderator {
         Ok(())
     }
 
-    /// A tool call that must leave whole or not at all: the event waits for its end, and the calls before it have
-    /// come to theirs.
-    pub(super) fn call(
-        &mut self,
-        found: &Found,
-        args: &str,
-        event: &mut Incoming,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
+    /// A tool call that must leave whole or not at all: the event waits for the end of its arguments, which is the end
+    /// of its choice, for calls may come interleaved.
+    pub(super) fn call(&mut self, found: &Found, args: &str, event: &mut Incoming) -> Result<(), Failure> {
         if self.tool_calls == ToolCalls::Streamed {
             return Ok(());
         }
         let row = self.table.row(args).unwrap_or(found.row);
         let key = Key { choice: found.choice, row, item: found.item, name: 0 };
         let lane = self.lanes.open(key, Role::Args, ChannelKind::ToolArgs, Coding::ARGS)?;
-        let is_earlier = |id: &u32| {
-            let entry = self.lanes.entry(*id);
-            entry.is_of_call() && entry.key.item != found.item
-        };
-        let earlier: Vec<u32> = self.lanes.of_choice(found.choice).into_iter().filter(is_earlier).collect();
-        self.finish_lanes(earlier, observer)?;
         let at = self.lanes.entry(lane).lane.len();
         let coding = Coding::ARGS;
         self.add_field(event, Field { lane, touch: Touch::Splice, end: End::Known(at), start: at, raw: 0..0, coding })
