@@ -2,8 +2,8 @@
 //! in seeded random cuts, each with as many automaton states as the engine likes and with nearly none.
 //!
 //! A case says what its text becomes. `verdicts`, where given, lists every verdict as `rule start..end`, followed
-//! by its reason unless that is a match, ordered by place; `terminated` is `rule start`; `decided` says how many bytes
-//! are decided after each byte of the text.
+//! by its reason unless that is a match, ordered by place; whatever their own order is, it is the same at every cut.
+//! `terminated` is `rule start`; `decided` says how many bytes are decided after each byte of the text.
 
 mod oracle;
 
@@ -98,6 +98,7 @@ fn every_case_at_every_cut() {
 
 fn check(case: &Case) -> Result<(), String> {
     let max_hold = case.max_hold.unwrap_or(4096);
+    let mut verdicts: Option<Vec<Verdict>> = None;
     for states in [States::Default, States::Tiny] {
         let rules = case.rules.iter().map(RuleCase::rule).collect();
         let policy = drive::build(rules, max_hold, states)?;
@@ -109,7 +110,15 @@ fn check(case: &Case) -> Result<(), String> {
         }
         for cuts in cuttings(case.text.len()) {
             let run = drive::run(&policy, &case.text, &cuts);
-            let outcome = run.and_then(|run| compare(case, &run));
+            let outcome = run.and_then(|run| {
+                compare(case, &run)?;
+                let first = verdicts.get_or_insert_with(|| run.verdicts.clone());
+                if *first == run.verdicts {
+                    Ok(())
+                } else {
+                    Err(format!("another order of verdicts: {:?}", run.verdicts))
+                }
+            });
             outcome.map_err(|reason| format!("cut into {cuts:?}, {states:?} states: {reason}"))?;
         }
     }

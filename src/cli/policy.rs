@@ -2,7 +2,7 @@
 
 use super::diagnostics;
 use holdback::rule::{Date, Pack, RuleSet};
-use holdback::{BuildError, Policy, Rule};
+use holdback::{BuildError, Policy, PolicyBuilder, Rule};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,15 @@ impl From<BuildError> for BadPolicy {
 impl PolicyArgs {
     /// The policy that the flags describe.
     pub(super) fn load(&self) -> Result<Policy, BadPolicy> {
+        Ok(self.builder()?.build()?)
+    }
+
+    /// The same policy, which only reports.
+    pub(super) fn load_to_report(&self) -> Result<Policy, BadPolicy> {
+        Ok(self.builder()?.report_only().build()?)
+    }
+
+    fn builder(&self) -> Result<PolicyBuilder, BadPolicy> {
         let sets = self.rule_sets()?;
         let mut builder = Policy::builder().name(self.name());
         for set in &sets {
@@ -56,7 +65,7 @@ impl PolicyArgs {
         if self.passthrough {
             builder = builder.passthrough();
         }
-        Ok(builder.build()?)
+        Ok(builder)
     }
 
     fn name(&self) -> String {
@@ -117,7 +126,7 @@ pub(super) fn count(policy: &Policy) -> String {
     }
 }
 
-fn settings(mut builder: holdback::PolicyBuilder, set: &RuleSet) -> Result<holdback::PolicyBuilder, BadPolicy> {
+fn settings(mut builder: PolicyBuilder, set: &RuleSet) -> Result<PolicyBuilder, BadPolicy> {
     if let Some(bytes) = set.max_hold() {
         builder = builder.max_hold(bytes);
     }

@@ -3,7 +3,7 @@
 use super::Exit;
 use super::finding::Finding;
 use super::policy::PolicyArgs;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use flate2::read::MultiGzDecoder;
 use holdback::{Channel, ChannelKind, Policy, Verdict};
 use serde::Serialize;
@@ -42,17 +42,21 @@ struct InLine<'a> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
-    let policy = args.policy.load()?;
+    let policy = args.policy.load_to_report()?;
     let mut output = LineWriter::new(io::stdout().lock());
+    let mut exit = Exit::Fine;
     for path in &args.files {
         let file = open(path).with_context(|| format!("cannot read {}", path.display()))?;
         match &args.jsonl {
-            Some(field) => scan_lines(&policy, file, field, &mut output),
-            None => scan_text(&policy, file, path, &mut output),
+            Some(field) => {
+                if scan_lines(&policy, file, path, field, &mut output)? > 0 {
+                    exit = Exit::Failed;
+                }
+            }
+            None => scan_text(&policy, file, path, &mut output).with_context(|| format!("{}", path.display()))?,
         }
-        .with_context(|| format!("{}", path.display()))?;
     }
-    Ok(Exit::Fine)
+    Ok(exit)
 }
 
 /// Opens a file, through gzip if it begins like one.
@@ -77,20 +81,36 @@ fn scan_text(policy: &Policy, mut file: impl Read, path: &Path, output: &mut imp
     }
 }
 
-fn scan_lines(policy: &Policy, file: impl BufRead, field: &str, output: &mut impl Write) -> anyhow::Result<()> {
-    for (line, text) in (1..).zip(file.lines()) {
-        let text = text?;
-        if text.trim().is_empty() {
+/// Looks into each line, and gives back how many could not be read: they are told on standard error.
+fn scan_lines(
+    policy: &Policy,
+    mut file: impl BufRead,
+    path: &Path,
+    field: &str,
+    output: &mut impl Write,
+) -> anyhow::Result<usize> {
+    let mut unreadable = 0;
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        if file.read_until(b'\n', &mut bytes).with_context(|| format!("{}", path.display()))? == 0 {
+            break;
+        }
+        if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let row: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("line {line} is not JSON"))?;
-        let Some(text) = row.get(field).and_then(serde_json::Value::as_str) else {
-            bail!("line {line} has no text in the field `{field}`");
+        let row = serde_json::from_slice::<serde_json::Value>(&bytes);
+        let text = row.as_ref().ok().and_then(|row| row.get(field)).and_then(serde_json::Value::as_str);
+        let Some(text) = text else {
+            let reason = if row.is_err() { "is not JSON" } else { "has no text in the field" };
+            eprintln!("error: {}:{line}: the line {reason} (looked for `{field}`)", path.display());
+            unreadable += 1;
+            continue;
         };
         let verdicts = verdicts(policy, text.as_bytes());
         write_line(output, &InLine { line, findings: verdicts.iter().map(Finding::new).collect() })?;
     }
-    Ok(())
+    Ok(unreadable)
 }
 
 /// Every verdict on a whole text, in order of their spans.

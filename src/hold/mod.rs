@@ -12,7 +12,7 @@ mod segments;
 pub use examples::{Failure, FailureKind, run_examples};
 pub use released::{Part, Released};
 
-use crate::policy::{ChannelKind, Policy, Reason, Scope, Verdict};
+use crate::policy::{ChannelKind, Effect, Policy, Reason, Scope, Verdict};
 use crate::rule::Action;
 use crate::scan::{Cursor, Hit, HitKind};
 use findings::{Finding, Findings};
@@ -304,7 +304,7 @@ impl Account {
                 HitKind::Overflow => Reason::Overflow,
                 HitKind::Unclosed => Reason::Unclosed,
             };
-            let ends = rule.action == Action::Terminate || (reason == Reason::Unclosed && rule.ends_unclosed);
+            let ends = rule.effect == Effect::Terminate || (reason == Reason::Unclosed && rule.ends_unclosed);
             if ends {
                 let is_first = stop.as_ref().is_none_or(|first| (hit.start, index) < (first.span.start, first.rule));
                 if is_first {
@@ -317,7 +317,7 @@ impl Account {
                 continue;
             }
             self.findings.add(index, hit.start..hit.end, reason);
-            if rule.action != Action::Flag {
+            if rule.effect == Effect::Cover {
                 self.segments.cover(index, text.whole_chars(hit.start..hit.end, self.decided));
             }
         }

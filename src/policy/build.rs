@@ -1,7 +1,7 @@
 //! From rules to a policy: every fault is found in one go.
 
 use super::replace::Replacement;
-use super::{ChannelKind, Compiled, CompiledRule, HoldBound, Policy, Scope};
+use super::{ChannelKind, Compiled, CompiledRule, Effect, HoldBound, Policy, Scope};
 use crate::error::{BuildError, Fault};
 use crate::rule::{Action, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
 use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
@@ -17,6 +17,14 @@ pub struct PolicyBuilder {
     max_states: usize,
     hash_key: Option<HashKey>,
     empty: Empty,
+    conduct: Conduct,
+}
+
+/// Whether the rules do what they say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Conduct {
+    Act,
+    Report,
 }
 
 /// What a policy without rules is.
@@ -42,6 +50,7 @@ impl PolicyBuilder {
             max_states: DEFAULT_MAX_STATES,
             hash_key: None,
             empty: Empty::Fault,
+            conduct: Conduct::Act,
         }
     }
 
@@ -94,6 +103,25 @@ impl PolicyBuilder {
     /// The key of `{hash8}`. Keep it secret: with it a hash can be tried against guesses.
     pub fn hash_key(mut self, key: impl Into<Vec<u8>>) -> PolicyBuilder {
         self.hash_key = Some(HashKey::new(key));
+        self
+    }
+
+    /// Rules only report: verdicts name the action that each rule would take, nothing is held, changed or ended.
+    ///
+    /// For trying rules on live traffic, and for looking into texts at rest.
+    ///
+    /// ```
+    /// use holdback::{Channel, ChannelKind, Policy, Rule};
+    ///
+    /// let policy = Policy::builder().rule(Rule::literal("stop", "canary").terminate()).report_only().build()?;
+    /// let mut channel = Channel::new(&policy, ChannelKind::Text);
+    /// let released = channel.push(b"a canary sings");
+    /// assert_eq!(released.verdicts()[0].action, "terminate");
+    /// assert!(released.is_untouched() && released.len() == 14);
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn report_only(mut self) -> PolicyBuilder {
+        self.conduct = Conduct::Report;
         self
     }
 
@@ -172,7 +200,13 @@ impl PolicyBuilder {
                     .remedy("use another action, or leave `unclosed` out"),
             ]);
         }
-        if rule.action == Action::Terminate && lowered.shape == Shape::Block {
+        let effect = match rule.action {
+            _ if self.conduct == Conduct::Report => Effect::Report,
+            Action::Flag => Effect::Report,
+            Action::Terminate => Effect::Terminate,
+            Action::Mask(_) | Action::Redact(_) | Action::Drop => Effect::Cover,
+        };
+        if effect == Effect::Terminate && lowered.shape == Shape::Block {
             // The stream ends where the block opens; what would follow is of no interest.
             lowered = lowered.opening();
         }
@@ -180,12 +214,12 @@ impl PolicyBuilder {
         // A block holds its opening only: from there on it is swallowed.
         let longest = if lowered.shape == Shape::Block { lowered.opening().longest } else { lowered.longest };
         let bound = match longest {
-            _ if rule.action == Action::Flag => HoldBound::Zero,
+            _ if effect == Effect::Report => HoldBound::Zero,
             Some(longest) if longest <= limit as usize => HoldBound::Pattern(longest as u32),
             _ => HoldBound::Limit(limit),
         };
         let traits = RuleTraits {
-            role: if rule.action == Action::Flag { Role::Observe } else { Role::Cover },
+            role: if effect == Effect::Report { Role::Observe } else { Role::Cover },
             starts: if rule.validators.is_empty() { Starts::Earliest } else { Starts::Every },
             mode: lowered.mode,
             overflow: matches!(bound, HoldBound::Limit(_)).then_some(limit),
@@ -194,10 +228,11 @@ impl PolicyBuilder {
         Ok(CompiledRule {
             id: Arc::from(rule.id.as_str()),
             action: rule.action.clone(),
+            effect,
             validators: rule.validators.clone(),
             limit,
             replacement,
-            ends_unclosed: block.is_some_and(|block| block.unclosed == Unclosed::Terminate),
+            ends_unclosed: effect != Effect::Report && block.is_some_and(|block| block.unclosed == Unclosed::Terminate),
             severity: rule.severity,
             channels: rule.kinds().to_vec(),
             bound,

@@ -56,6 +56,7 @@ struct Compiled {
 pub(crate) struct CompiledRule {
     pub(crate) id: Arc<str>,
     pub(crate) action: Action,
+    pub(crate) effect: Effect,
     pub(crate) validators: Vec<Validator>,
     /// A longer candidate has outgrown its rule: it counts without its validators being asked.
     pub(crate) limit: u32,
@@ -67,6 +68,14 @@ pub(crate) struct CompiledRule {
     bound: HoldBound,
     lowered: Lowered,
     traits: RuleTraits,
+}
+
+/// What a match brings about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Report,
+    Cover,
+    Terminate,
 }
 
 /// The rules that watch the same kinds of channel, and their automaton.
@@ -105,7 +114,7 @@ impl Policy {
         self.scope(kind).is_some_and(|scope| {
             scope.rules.iter().any(|&rule| {
                 let rule = &self.inner.rules[rule as usize];
-                rule.action == Action::Terminate || rule.ends_unclosed
+                rule.effect == Effect::Terminate || rule.ends_unclosed
             })
         })
     }
