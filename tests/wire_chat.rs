@@ -5,7 +5,7 @@ mod drive;
 use bytes::Bytes;
 use drive::{Output, at_every_cut, cut, end, filter};
 use holdback::policy::ChannelKind;
-use holdback::wire::{Failure, FilterOptions, ToolCalls, UsageChunk};
+use holdback::wire::{Failure, FilterOptions, OtherEvents, ToolCalls, UsageChunk};
 use holdback::{Dialect, Ending, Filter, Policy, Rule};
 use serde_json::{Value, json};
 
@@ -462,9 +462,10 @@ fn lines_beside_the_data_are_watched_too() {
     let input = format!(": a secret\n\n:ok\nevent: x\nid: secret\nretry: 5\nsecret: y\n{}{DONE}", content("a"));
     let output = at_every_cut(&usual(), CHAT, input.as_bytes());
     assert_eq!(output.text(), format!("\n:ok\nevent: x\nretry: 5\n{}{DONE}", content("a")));
-    let plain = format!("{}data: a secret\ndata: in sec\ndata: rets and 12\n\n{DONE}", content("a"));
+    let (first, last) = (content("a"), finish(0, "stop") + DONE);
+    let plain = format!("{first}data: a secret\ndata: in sec\ndata: rets and 12\n\n{last}");
     let output = at_every_cut(&usual(), CHAT, plain.as_bytes());
-    assert_eq!(output.text(), format!("{}data: a [s]\ndata: in sec\ndata: rets and #\n\n{DONE}", content("a")));
+    assert_eq!(output.text(), format!("{first}data: a [s]\ndata: in sec\ndata: rets and #\n\n{last}"));
 }
 
 #[test]
@@ -493,6 +494,85 @@ fn signatures_do_not_outlive_an_edit() {
     assert_eq!(output.text(), details("a ", "null") + &details("[s]", "null") + &details("", "null") + &end);
     let clean = details("a", "null") + &details("", "\"abc\"") + &end;
     assert_eq!(at_every_cut(&usual(), CHAT, clean.as_bytes()).text(), clean);
+}
+
+#[test]
+fn events_of_another_dialect_fail_closed() {
+    let whole = delta_of(0, r#"{"content":"a sec"}"#);
+    let other = [
+        r#"{"type":"content_block_delta","delta":{"text":"a sec"}}"#,
+        r#"{"response":"a sec"}"#,
+        r#""a sec""#,
+        "a sec",
+        r#"{"choices":"a sec"}"#,
+        &format!("[{}]", whole.trim().trim_start_matches("data: ")),
+    ];
+    for data in other {
+        let input = format!(": ping\n\ndata:\n\ndata: {data}\n\ndata: {}\n\n", data.replace("a sec", "ret"));
+        for dialect in [CHAT, None] {
+            let output = at_every_cut(&usual(), dialect, input.as_bytes());
+            assert_eq!(output.ending, Ending::UpstreamFailed(Failure::Unknown), "{data}");
+            assert_eq!(error_code(&output).as_deref(), Some("upstream_unknown"));
+            assert!(!output.text().contains("sec"), "{}", output.text());
+        }
+        let mut options = FilterOptions::default();
+        options.other_events = OtherEvents::EachAlone;
+        let output = filter(Filter::with_options(&usual(), CHAT, options), [Bytes::from(input.clone())]);
+        assert_eq!((output.text(), output.ending), (input, Ending::Complete));
+    }
+    // Between events of the dialect others are moderated one by one.
+    let between = |text: &str| format!("{}event: x\ndata: {{\"x\":\"{text}\"}}\n\n{}", content("a"), answer(&["b"]));
+    assert_eq!(at_every_cut(&usual(), CHAT, between("a secret").as_bytes()).text(), between("a [s]"));
+    // An error may come first, and so may the end.
+    let error = "data: {\"error\":{\"message\":\"no\"}}\n\n";
+    assert_eq!(at_every_cut(&usual(), CHAT, error.as_bytes()).text(), error);
+    assert_eq!(at_every_cut(&usual(), CHAT, DONE.as_bytes()).text(), DONE);
+}
+
+#[test]
+fn nothing_follows_an_ending() {
+    let error = |text: &str| format!("data: {{\"error\":{{\"message\":\"{text}\"}}}}\n\n");
+    let reported = content("Hi") + &error("no");
+    let more = [
+        content("more"),
+        finish(0, "stop"),
+        error("again"),
+        "data: [DONE] more\n\n".to_owned(),
+        "data: {\"choices\":[}\n\n".to_owned(),
+    ];
+    for more in more {
+        let output = at_every_cut(&usual(), CHAT, (reported.clone() + &more + DONE).as_bytes());
+        assert_eq!((output.text(), output.ending), (reported.clone(), Ending::UpstreamFailed(Failure::Reported)));
+        let ended = answer(&["Hi"]);
+        let output = at_every_cut(&usual(), CHAT, (ended.clone() + &more).as_bytes());
+        assert_eq!((output.text(), output.ending), (ended, Ending::UpstreamFailed(Failure::Malformed)));
+    }
+    // An error that says what the policy forbids is an ending all the same.
+    let output = at_every_cut(&usual(), CHAT, (content("Hi") + &error("so forbidden it") + DONE).as_bytes());
+    assert_eq!(output.text(), content("Hi") + &error("so "));
+    assert!(matches!(output.ending, Ending::Terminated(_)));
+    // What fails after the error has been said.
+    let output = end(Filter::new(&usual(), CHAT), [Bytes::from(reported.clone())], |filter, now, notes| {
+        filter.fail(Ending::UpstreamFailed(Failure::Cut), now, notes);
+    });
+    assert_eq!(output.text(), reported);
+}
+
+#[test]
+fn a_choice_may_go_on_after_a_finish() {
+    let chunk = |text: &str| content(text).replace("null", "\"stop\"");
+    let input =
+        [chunk("a se"), chunk("lf, 1"), chunk("x"), chunk(" a secret"), chunk(" bye"), DONE.to_owned()].concat();
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    assert_eq!(output.text(), input.replace("secret", "[s]"));
+    assert_eq!((output.ending, output.verdicts.len()), (Ending::Complete, 1));
+    // A match that reaches back over the finish fails closed.
+    let output = at_every_cut(&usual(), CHAT, (chunk("a sec") + &chunk("ret") + DONE).as_bytes());
+    assert_eq!(output.ending, Ending::UpstreamFailed(Failure::Malformed));
+    assert_eq!(joined(&output, 0, "/delta/content"), "a sec");
+    // Text after the last finish is no end.
+    let output = at_every_cut(&usual(), CHAT, (chunk("a") + &content("b")).as_bytes());
+    assert_eq!(output.ending, Ending::UpstreamFailed(Failure::Truncated));
 }
 
 /// Streams with a byte changed here and there: never a panic, the same at every cut, and always an ending.

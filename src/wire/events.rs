@@ -102,8 +102,7 @@ impl EventStream {
         let said = match ending {
             Ending::ClientGone | Ending::Complete => Vec::new(),
             // The client was told the end, or the error, already.
-            _ if self.progress.end => Vec::new(),
-            Ending::UpstreamFailed(Failure::Reported) => Vec::new(),
+            _ if self.progress.end || self.progress.reported_error => Vec::new(),
             Ending::Terminated(_) if !self.moderator.has_half_call() => (self.grammar.stop)(&self.account()),
             _ => Fault::of(ending).map(self.grammar.fault).unwrap_or_default(),
         };
@@ -179,6 +178,12 @@ impl EventStream {
             return Ok(Leaves::InTurn);
         }
         let is_blank = trimmed.is_empty();
+        if !is_blank && self.progress.reported_error {
+            return Err(Failure::Reported);
+        }
+        if !is_blank && self.progress.end {
+            return Err(Failure::Malformed);
+        }
         let is_json = match trimmed.first() {
             Some(b'{' | b'[') => true,
             Some(b'"') => Members::of(data).is_some(),

@@ -159,6 +159,14 @@ impl Lanes {
         }
     }
 
+    /// Decides what these channels hold as if they were at their end.
+    pub(crate) fn pause(&mut self, lanes: Vec<u32>, observer: &mut dyn Observer) {
+        for id in lanes {
+            self.entries[id as usize].lane.pause(&mut self.verdicts);
+            self.report(id, observer);
+        }
+    }
+
     /// A channel is at its end; gives back where the unit ended that was open.
     pub(crate) fn finish(&mut self, id: u32, observer: &mut dyn Observer) -> Result<Option<u64>, Failure> {
         let closed = self.entries[id as usize].lane.finish(&mut self.verdicts);

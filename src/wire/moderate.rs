@@ -259,9 +259,10 @@ impl Moderator {
             Role::Finish => {
                 if !matches!(&reading.text[node.content()], b"" | b"null") {
                     self.choices.insert(found.choice, Choice::Finished);
-                    self.finish_lanes(self.lanes.of_choice(found.choice), observer)?;
+                    self.finish_choice(found.choice, observer)?;
                 }
             }
+            Role::Error if node.kind == Kind::False => {}
             Role::Error if node.kind == Kind::String && node.content().is_empty() => {}
             Role::Error => {
                 signals.is_error = true;
@@ -310,6 +311,11 @@ impl Moderator {
         if content.bytes.is_empty() {
             return Ok(());
         }
+        let choice = self.lanes.entry(lane).key.choice;
+        if let Some(choice) = self.choices.get_mut(&choice) {
+            *choice = Choice::Open;
+        }
+        let state = &mut self.lanes.entry_mut(lane).lane;
         let end = if state.is_open() {
             state.open_from.get_or_insert(self.queue.next_field());
             End::Open
@@ -338,6 +344,15 @@ impl Moderator {
                 self.lanes.iter().filter(|(_, entry)| spoke(entry)).map(|(_, entry)| rank_of(entry.lane.kind())).max();
             self.lanes.pause_before(choice, rank.unwrap_or(0), self.event, observer);
         }
+    }
+
+    /// A choice says that it is at its end: its calls are, and its texts are decided as if they were, for there are
+    /// servers that say so in every event.
+    fn finish_choice(&mut self, choice: u32, observer: &mut dyn Observer) -> Result<(), Failure> {
+        let lanes = self.lanes.of_choice(choice);
+        let (calls, texts) = lanes.into_iter().partition(|id| self.lanes.entry(*id).is_of_call());
+        self.lanes.pause(texts, observer);
+        self.finish_lanes(calls, observer)
     }
 
     fn finish_lanes(&mut self, lanes: Vec<u32>, observer: &mut dyn Observer) -> Result<(), Failure> {
