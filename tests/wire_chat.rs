@@ -692,3 +692,23 @@ fn parallel_calls_may_come_interleaved() {
     let output = at_every_cut(&usual(), CHAT, (stopped + DONE).as_bytes());
     assert!(!output.text().contains("tool_calls"), "{}", output.text());
 }
+
+#[test]
+fn spellings_that_only_some_clients_read_hide_nothing() {
+    let call = |arguments: &str| {
+        let delta = json!({"tool_calls": [{"index": 0, "function": {"name": "g", "arguments": arguments}}]});
+        delta_of(0, &delta.to_string()) + &finish(0, "tool_calls") + DONE
+    };
+    for word in ["NaN", "Infinity", "-Infinity"] {
+        let input = call(&format!("{{\"x\":{word},\"a\":\"\\u0073ecret\"}}"));
+        let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+        assert!(output.text().contains(&format!("{word},\\\"a\\\":\\\"[s]")), "{}", output.text());
+    }
+    let bytes = "115.0,1.01e2,99,114,101,116";
+    let token = format!("{{\"token\":\"x\",\"bytes\":[{bytes}]}}");
+    let input = format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"logprobs\":{{\"content\":[{token}]}}}}]}}\n\n"
+    );
+    let output = at_every_cut(&usual(), CHAT, (input + &finish(0, "stop") + DONE).as_bytes());
+    assert!(!output.text().contains(bytes), "{}", output.text());
+}

@@ -52,7 +52,7 @@ pub(crate) enum Lexer {
     Between,
     String(Unescaper),
     Number,
-    /// Within `true`, `false` or `null`: the word and how much of it has come.
+    /// Within a word such as `true` or `null`: the word and how much of it has come.
     Literal(Word, u8),
     /// Not JSON after all.
     Plain,
@@ -63,6 +63,10 @@ pub(crate) enum Word {
     True,
     False,
     Null,
+    /// Not in RFC 8259, but Python's `json` writes and reads it.
+    NaN,
+    /// The same; a minus before it begins as a number does.
+    Infinity,
 }
 
 impl Word {
@@ -71,6 +75,8 @@ impl Word {
             Word::True => b"true",
             Word::False => b"false",
             Word::Null => b"null",
+            Word::NaN => b"NaN",
+            Word::Infinity => b"Infinity",
         }
     }
 }
@@ -194,6 +200,8 @@ impl Lexer {
             b't' => Lexer::Literal(Word::True, 0),
             b'f' => Lexer::Literal(Word::False, 0),
             b'n' => Lexer::Literal(Word::Null, 0),
+            b'N' => Lexer::Literal(Word::NaN, 0),
+            b'I' => Lexer::Literal(Word::Infinity, 0),
             _ => Lexer::Plain,
         };
         0

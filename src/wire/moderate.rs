@@ -397,7 +397,9 @@ impl Reading<'_> {
         let byte = |element: usize| {
             let node = self.tape.node(element);
             let digits = (node.kind == Kind::Number).then(|| &self.text[node.span()])?;
-            std::str::from_utf8(digits).ok()?.parse().ok()
+            // 78.0 and 7.8e1 are 78 to a client.
+            let number: f64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            (number.fract() == 0.0 && (0.0..=255.0).contains(&number)).then_some(number as u8)
         };
         self.tape.children(array).filter_map(byte).collect()
     }
