@@ -712,3 +712,16 @@ fn spellings_that_only_some_clients_read_hide_nothing() {
     let output = at_every_cut(&usual(), CHAT, (input + &finish(0, "stop") + DONE).as_bytes());
     assert!(!output.text().contains(bytes), "{}", output.text());
 }
+
+#[test]
+fn what_an_event_names_is_not_left_behind() {
+    let both =
+        |reasoning: &str, content: &str| delta_of(0, &json!({"reasoning": reasoning, "content": content}).to_string());
+    let input = both("a sec", "x") + &both("ret", "y") + &finish(0, "stop") + DONE;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    assert_eq!(joined(&output, 0, "/delta/reasoning"), "a [s]");
+    let musing = |text: &str| delta_of(0, &json!({"musing": text}).to_string());
+    let input = musing("a sec") + &musing("") + &musing("ret") + &finish(0, "stop") + DONE;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    assert_eq!(joined(&output, 0, "/delta/musing"), "a [s]");
+}

@@ -36,6 +36,8 @@ enum Phase {
     Paused {
         from: u64,
     },
+    /// Went on after a pause, so a pause says nothing about its end: it is not paused again.
+    Resumed,
     Finished,
 }
 
@@ -169,7 +171,7 @@ impl Lane {
             && self.channel.decided() > from
             && self.channel.decided() >= self.decided
         {
-            self.phase = Phase::Open;
+            self.phase = Phase::Resumed;
         }
         result
     }
@@ -216,7 +218,7 @@ impl Lane {
         }
         self.cuts.forget(match self.phase {
             Phase::Paused { from } => until.min(from),
-            Phase::Open | Phase::Finished => until,
+            Phase::Open | Phase::Resumed | Phase::Finished => until,
         });
     }
 }

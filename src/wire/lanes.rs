@@ -50,6 +50,8 @@ pub(crate) struct Entry {
     snapshot: Snapshot,
     /// Number of the event that brought its last text, and where that text began.
     pub(crate) last_event: u64,
+    /// Number of the event that named it last, were it with an empty text.
+    last_seen: u64,
     last_start: u64,
 }
 
@@ -96,6 +98,7 @@ impl Lanes {
             coding,
             snapshot: Snapshot::default(),
             last_event: 0,
+            last_seen: 0,
             last_start: 0,
         });
         self.by_key.insert(key, id);
@@ -122,6 +125,7 @@ impl Lanes {
         observer: &mut dyn Observer,
     ) -> Result<Added, Failure> {
         let entry = &mut self.entries[id as usize];
+        entry.last_seen = event;
         if !raw.is_empty() && entry.last_event != event {
             (entry.last_event, entry.last_start) = (event, entry.lane.len());
         }
@@ -151,8 +155,8 @@ impl Lanes {
     pub(crate) fn pause_before(&mut self, choice: u32, rank: u8, event: u64, observer: &mut dyn Observer) {
         for id in 0..self.entries.len() {
             let entry = &mut self.entries[id];
-            let is_absent = matches!(entry.role, Role::Unlisted(_)) && entry.last_event != event;
-            if entry.key.choice == choice && (is_absent || rank_of(entry.lane.kind()) < rank) {
+            let is_over = matches!(entry.role, Role::Unlisted(_)) || rank_of(entry.lane.kind()) < rank;
+            if entry.key.choice == choice && entry.last_seen != event && is_over {
                 entry.lane.pause(&mut self.verdicts);
                 self.report(id as u32, observer);
             }
