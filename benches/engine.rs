@@ -67,10 +67,13 @@ fn policy(rules: &[(String, &'static str, &'static str)]) -> Policy {
     Policy::builder().rules(rules).build().expect("the rules are well formed")
 }
 
+/// Takes the text in chunks of a size, and gives back something that depends on all of it.
+type Run = Box<dyn FnMut(&[u8], usize) -> usize>;
+
 struct Contender {
     name: &'static str,
     best: Duration,
-    run: Box<dyn FnMut(&[u8], usize) -> usize>,
+    run: Run,
 }
 
 fn speed(size: usize, text: &[u8], rounds: usize) {
@@ -116,7 +119,7 @@ fn copy(text: &[u8], chunk: usize) -> usize {
     out.len()
 }
 
-fn channel(policy: Policy) -> Box<dyn FnMut(&[u8], usize) -> usize> {
+fn channel(policy: Policy) -> Run {
     Box::new(move |text, chunk| {
         let mut out = Vec::with_capacity(text.len());
         let mut channel = Channel::new(&policy, ChannelKind::Text);
@@ -128,7 +131,7 @@ fn channel(policy: Policy) -> Box<dyn FnMut(&[u8], usize) -> usize> {
     })
 }
 
-fn lazy_dfa(patterns: &[String]) -> Box<dyn FnMut(&[u8], usize) -> usize> {
+fn lazy_dfa(patterns: &[String]) -> Run {
     let dfa = DFA::builder()
         .configure(DFA::config().match_kind(MatchKind::All).cache_capacity(64 << 20))
         .syntax(regex_automata::util::syntax::Config::new().unicode(false).utf8(false))
@@ -152,7 +155,7 @@ fn lazy_dfa(patterns: &[String]) -> Box<dyn FnMut(&[u8], usize) -> usize> {
     })
 }
 
-fn stream_replace(count: usize) -> Box<dyn FnMut(&[u8], usize) -> usize> {
+fn stream_replace(count: usize) -> Run {
     let words: Vec<String> =
         rules(count + 10).drain(10..).map(|(rule, ..)| rule.split_once(':').expect("a word").1.into()).collect();
     let replacements = vec!["[word]"; words.len()];
@@ -180,7 +183,7 @@ impl std::io::Read for Pieces<'_> {
     }
 }
 
-fn window(patterns: &[String]) -> Box<dyn FnMut(&[u8], usize) -> usize> {
+fn window(patterns: &[String]) -> Run {
     let all = patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|");
     let regex = regex::bytes::RegexBuilder::new(&all).unicode(false).size_limit(64 << 20).build().expect("well formed");
     Box::new(move |text, chunk| {
@@ -249,7 +252,7 @@ fn benign(bytes: usize) -> Vec<u8> {
     let mut seed = 3u64;
     while text.len() < bytes {
         text.extend_from_slice(SENTENCES[next(&mut seed) as usize % SENTENCES.len()].as_bytes());
-        text.extend_from_slice(if next(&mut seed) % 5 == 0 { b"\n\n" } else { b" " });
+        text.extend_from_slice(if next(&mut seed).is_multiple_of(5) { b"\n\n" } else { b" " });
     }
     text.truncate(bytes);
     text

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 9;
 const EVENTS: usize = 20_000;
 
+/// Takes a stream, and gives back how many bytes came of it.
+type Run = Box<dyn Fn(&Bytes) -> usize>;
+
 fn main() {
     // `cargo test --benches` runs this too: then once and briefly.
     let brief = !std::env::args().any(|arg| arg == "--bench");
@@ -21,7 +24,7 @@ fn main() {
     let stream = stream(events);
     let policy = Policy::builder().pack(Pack::PII).pack(Pack::SECRETS).pack(Pack::EXFIL).build().expect("packs build");
     let event = stream.len() / (events + 2);
-    let mut contenders: Vec<(&str, Duration, Box<dyn Fn(&Bytes) -> usize>)> = vec![
+    let mut contenders: Vec<(&str, Duration, Run)> = vec![
         ("copy", Duration::MAX, Box::new(|stream| black_box(stream.to_vec()).len())),
         ("holdback, an event at a time", Duration::MAX, filter(policy.clone(), None)),
         ("holdback, 16 KiB at a time", Duration::MAX, filter(policy, Some(16 << 10))),
@@ -42,7 +45,7 @@ fn main() {
     }
 }
 
-fn filter(policy: Policy, piece: Option<usize>) -> Box<dyn Fn(&Bytes) -> usize> {
+fn filter(policy: Policy, piece: Option<usize>) -> Run {
     Box::new(move |stream| {
         let now = Instant::now();
         let mut filter = Filter::new(&policy, Some(Dialect::OpenAiChat));
