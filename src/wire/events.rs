@@ -31,7 +31,6 @@ pub(crate) struct EventStream {
 /// What the stream has come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Progress {
-    bytes: bool,
     data: bool,
     /// An event of the dialect.
     native: bool,
@@ -65,7 +64,6 @@ impl EventStream {
 
     /// Takes the next bytes; gives back the ending if they brought one.
     pub(crate) fn push(&mut self, chunk: Bytes, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
-        self.progress.bytes |= !chunk.is_empty();
         self.framer.push(chunk);
         let result = self.read_events(now, observer);
         self.moderator.release(now, observer);
@@ -245,7 +243,7 @@ impl EventStream {
         let is_finished = !choices.is_empty() && choices.values().all(|choice| *choice == Choice::Finished);
         let is_foreign = self.progress.data && !self.progress.native;
         let is_at_end = self.progress.end || is_finished || is_foreign;
-        (is_at_end && !self.progress.reported_error) || !self.progress.bytes
+        is_at_end && !self.progress.reported_error
     }
 
     fn account(&self) -> Account<'_> {
