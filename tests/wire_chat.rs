@@ -5,9 +5,10 @@ mod drive;
 use bytes::Bytes;
 use drive::{Output, at_every_cut, cut, end, filter};
 use holdback::policy::ChannelKind;
-use holdback::wire::{Failure, FilterOptions, OtherEvents, ToolCalls, UsageChunk};
+use holdback::wire::{Failure, FilterOptions, LaterKinds, OtherEvents, ToolCalls, UsageChunk};
 use holdback::{Dialect, Ending, Filter, Policy, Rule};
 use serde_json::{Value, json};
+use std::time::Instant;
 
 const CHAT: Option<Dialect> = Some(Dialect::OpenAiChat);
 const DONE: &str = "data: [DONE]\n\n";
@@ -350,6 +351,8 @@ fn every_place_for_text_is_watched() {
         r#"{"unheard_of":{"deep":["a secret"]}}"#,
         r#"{"unheard_of":{"a secret":1}}"#,
         r#"{"role":["a secret"]}"#,
+        r#"{"content":["a secret"]}"#,
+        r#"{"thinking_blocks":[{"type":"thinking","thinking":"a secret"}]}"#,
     ];
     for place in places {
         let output = at_every_cut(&usual(), CHAT, (delta_of(0, place) + &finish(0, "stop") + DONE).as_bytes());
@@ -410,7 +413,7 @@ fn side_data_goes_with_the_text_that_it_is_about() {
     let bare = |text: &str| {
         format!(
             "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\",\"token_id\":null}},\"logprobs\":null,\
-             \"token_ids\":null}}]}}\n\n"
+             \"token_ids\":[]}}]}}\n\n"
         )
     };
     let input = event("a ", "a ")
@@ -491,7 +494,7 @@ fn signatures_do_not_outlive_an_edit() {
     let end = finish(0, "stop") + DONE;
     let input = details("a sec", "null") + &details("ret", "null") + &details("", "\"abc\"") + &end;
     let output = at_every_cut(&usual(), CHAT, input.as_bytes());
-    assert_eq!(output.text(), details("a ", "null") + &details("[s]", "null") + &details("", "null") + &end);
+    assert_eq!(output.text(), details("a ", "null") + &details("[s]", "null") + &details("", "\"\"") + &end);
     let clean = details("a", "null") + &details("", "\"abc\"") + &end;
     assert_eq!(at_every_cut(&usual(), CHAT, clean.as_bytes()).text(), clean);
 }
@@ -690,7 +693,8 @@ fn parallel_calls_may_come_interleaved() {
         [&input[..input.find("2}").expect("the last part")], "\\\"forbidden\\\"}\"}}]},\"finish_reason\":null}]}\n\n"]
             .concat();
     let output = at_every_cut(&usual(), CHAT, (stopped + DONE).as_bytes());
-    assert!(!output.text().contains("tool_calls"), "{}", output.text());
+    assert!(!output.text().contains("function"), "{}", output.text());
+    assert_eq!(output.text().matches(r#""tool_calls":[]"#).count(), 4, "{}", output.text());
 }
 
 #[test]
@@ -724,4 +728,101 @@ fn what_an_event_names_is_not_left_behind() {
     let input = musing("a sec") + &musing("") + &musing("ret") + &finish(0, "stop") + DONE;
     let output = at_every_cut(&usual(), CHAT, input.as_bytes());
     assert_eq!(joined(&output, 0, "/delta/musing"), "a [s]");
+}
+
+#[test]
+fn a_text_may_go_on_as_an_array_of_parts() {
+    let parts = |parts: &str| delta_of(0, &format!("{{\"content\":{parts}}}"));
+    let input =
+        content("a sec") + &parts(r#"[{"type":"text","text":"re"},"t"]"#) + &content("!") + &finish(0, "stop") + DONE;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    let expected =
+        content("a ") + &parts(r#"[{"type":"text","text":""},"[s]"]"#) + &content("!") + &finish(0, "stop") + DONE;
+    assert_eq!(output.text(), expected);
+}
+
+#[test]
+fn a_tool_name_may_come_in_pieces() {
+    let call = |function: &str| delta_of(0, &format!("{{\"tool_calls\":[{{\"index\":0,\"function\":{function}}}]}}"));
+    let arguments = call(r#"{"arguments":"{}"}"#);
+    let end = arguments + &finish(0, "tool_calls") + DONE;
+    let input = call(r#"{"name":"sec"}"#) + &call(r#"{"name":"ret"}"#) + &end;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    assert_eq!(output.text(), call(r#"{"name":""}"#) + &call(r#"{"name":"[s]"}"#) + &end);
+}
+
+#[test]
+fn arguments_may_be_a_json_value() {
+    let scoped = policy([
+        Rule::literal("secret", "secret").channels([ChannelKind::ToolArgs]).redact("<\"s\">"),
+        Rule::regex("number", r"[0-9]{2,}").channels([ChannelKind::ToolArgs]).redact("#"),
+    ]);
+    let call = |arguments: &str| {
+        delta_of(
+            0,
+            &format!("{{\"tool_calls\":[{{\"index\":0,\"function\":{{\"name\":\"f\",\"arguments\":{arguments}}}}}]}}"),
+        )
+    };
+    let end = finish(0, "tool_calls") + DONE;
+    let input = call(r#"{"a secret":["b\u0020secret",123, -4.56e7,7,true]}"#) + &end;
+    let output = at_every_cut(&scoped, CHAT, input.as_bytes());
+    let expected = call(r##"{"a <\"s\">":["b\u0020<\"s\">","#", "-4.#e7",7,true]}"##) + &end;
+    assert_eq!(output.text(), expected);
+    assert!(output.verdicts.iter().all(|(kind, _)| *kind == ChannelKind::ToolArgs));
+}
+
+#[test]
+fn numbers_that_the_dialect_does_not_know_are_texts() {
+    let input = delta_of(0, r#"{"content":1234,"unheard_of":[5,678]}"#) + &finish(0, "stop") + DONE;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    let expected = delta_of(0, r##"{"content":"#","unheard_of":[5,"#"]}"##) + &finish(0, "stop") + DONE;
+    assert_eq!(output.text(), expected);
+}
+
+#[test]
+fn keys_that_were_told_apart_still_are() {
+    let input = delta_of(0, r#"{"unheard_of":{"11":1,"22":2,"a":3}}"#) + &finish(0, "stop") + DONE;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    let expected = delta_of(0, r##"{"unheard_of":{"#":1,"# (2)":2,"a":3}}"##) + &finish(0, "stop") + DONE;
+    assert_eq!(output.text(), expected);
+}
+
+#[test]
+fn a_half_call_takes_nothing_else_with_it() {
+    let both = |calls: &str| {
+        format!(
+            "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"one\"}}}},\
+             {{\"index\":1,\"delta\":{{\"content\":\"two\",\"tool_calls\":{calls}}}}}]}}\n\n"
+        )
+    };
+    let calls = r#"[{"index":0,"function":{"name":"f","arguments":"{\"a"}},{"index":1,"function":{"name":"g"}}]"#;
+    let output = at_every_cut(&usual(), CHAT, (both(calls) + &content("forbidden")).as_bytes());
+    assert!(output.text().starts_with(&both("[]")), "{}", output.text());
+    assert_eq!(finishes(&output), [(0, "content_filter".to_owned()), (1, "content_filter".to_owned())]);
+}
+
+#[test]
+fn texts_that_alternate_may_be_made_to_wait() {
+    let reasoning = |text: &str| delta_of(0, &format!("{{\"reasoning\":\"{text}\"}}"));
+    let input = reasoning("a sec") + &content("b") + &reasoning("ret") + &finish(0, "stop") + DONE;
+    let mut options = FilterOptions::default();
+    options.later_kinds = LaterKinds::Wait;
+    let mut filter = Filter::with_options(&usual(), CHAT, options);
+    let mut out = Vec::new();
+    for event in input.split_inclusive("\n\n") {
+        filter.push(event.to_owned().into(), Instant::now(), &mut ());
+        out.extend(std::iter::from_fn(|| filter.pop()).flatten());
+    }
+    let expected = reasoning("a ") + &content("b") + &reasoning("[s]") + &finish(0, "stop") + DONE;
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+    let failed = at_every_cut(&usual(), CHAT, input.as_bytes());
+    assert_eq!(failed.ending, Ending::UpstreamFailed(Failure::Malformed), "the head has left: fails closed");
+}
+
+#[test]
+fn an_event_of_very_many_choices_is_read_in_one_go() {
+    let one = r#"{"index":0,"delta":{"content":"a"}},"#;
+    let input = format!("data: {{\"choices\":[{}{}]}}\n\n", one.repeat(60_000), one.trim_end_matches(','));
+    let output = cut(&usual(), CHAT, (input.clone() + &finish(0, "stop") + DONE).as_bytes(), usize::MAX);
+    assert!(output.text().starts_with(&input));
 }

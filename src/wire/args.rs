@@ -12,17 +12,17 @@ use super::json::{Sink, Unescaper};
 pub(crate) enum Shape {
     /// Text as it stands on the wire.
     Bare,
-    /// Content of a JSON string.
+    /// Content of a JSON string, as far as it is no JSON text itself.
     Text,
-    /// Content of a JSON string within a JSON string.
+    /// Content of a string of the JSON text.
     InnerText,
-    /// A number in the inner JSON; touched, it becomes a string.
+    /// A number of the JSON text; touched, it becomes a string.
     Number,
-    /// A quote that opens a string of the inner JSON.
+    /// A quote that opens a string of it.
     Open,
     /// A quote that closes one.
     Close,
-    /// Other structure of the inner JSON: never cut.
+    /// Other structure of it: never cut.
     Structure,
 }
 

@@ -5,6 +5,7 @@
 
 use super::args::{Lexer, Shape, ShapedSink};
 use super::json::{Sink, Unescaper};
+use super::rows::Notation;
 
 /// The notation of a channel's text, with the decoder's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) enum Coding {
     Text(Unescaper),
     /// A JSON text in the content of JSON strings.
     Args(Unescaper, Lexer),
+    /// A JSON text as it stands.
+    Json(Lexer),
 }
 
 /// Raw bytes and what they stand for.
@@ -37,6 +40,15 @@ pub(crate) enum Grain {
 impl Coding {
     pub(crate) const TEXT: Coding = Coding::Text(Unescaper::NEW);
     pub(crate) const ARGS: Coding = Coding::Args(Unescaper::NEW, Lexer::Between);
+    pub(crate) const JSON: Coding = Coding::Json(Lexer::Between);
+
+    /// How a text stands in strings.
+    pub(crate) fn in_strings(notation: Notation) -> Coding {
+        match notation {
+            Notation::Text => Coding::TEXT,
+            Notation::Json => Coding::ARGS,
+        }
+    }
 
     /// Whether what was fed ends within something that is decided as a whole: an escape, a surrogate pair, a
     /// number.
@@ -45,6 +57,7 @@ impl Coding {
             Coding::Bare => false,
             Coding::Text(unescaper) => unescaper.is_open(),
             Coding::Args(outer, lexer) => outer.is_open() || lexer.is_open(),
+            Coding::Json(lexer) => lexer.is_open(),
         }
     }
 
@@ -53,7 +66,7 @@ impl Coding {
         match self {
             Coding::Bare => true,
             Coding::Text(unescaper) => !unescaper.is_open(),
-            Coding::Args(..) => false,
+            Coding::Args(..) | Coding::Json(_) => false,
         }
     }
 
@@ -86,6 +99,12 @@ impl Coding {
                 lexer.feed(&scratch[used..], text);
                 closed_at
             }
+            Coding::Json(lexer) => {
+                let used = lexer.feed_open(raw, text);
+                let closed_at = (was_open && !lexer.is_open()).then_some(text.len());
+                lexer.feed(&raw[used..], text);
+                closed_at
+            }
         }
     }
 
@@ -100,6 +119,7 @@ impl Coding {
                 lexer.feed(&inner, text);
                 lexer.finish(text);
             }
+            Coding::Json(lexer) => lexer.finish(text),
         }
     }
 
@@ -123,11 +143,16 @@ impl Coding {
                 lexer.feed(&notes.text, &mut inner);
                 inner.pieces
             }
+            Coding::Json(lexer) => {
+                let mut notes = Notes { carried: lexer.pending(), pieces: Vec::new(), text: Vec::new() };
+                lexer.feed(raw, &mut notes);
+                notes.pieces
+            }
         }
     }
 }
 
-/// Notes the pieces of string content.
+/// Notes the pieces of a string's content, or of a JSON text.
 struct Notes {
     /// Raw bytes of the first pieces that came earlier.
     carried: usize,
@@ -136,21 +161,31 @@ struct Notes {
 }
 
 impl Notes {
-    fn note(&mut self, grain: Grain, raw_len: usize, text: &[u8]) {
+    fn note(&mut self, shape: Shape, grain: Grain, raw_len: usize, text: &[u8]) {
         let earlier = self.carried.min(raw_len);
         self.carried -= earlier;
         self.text.extend_from_slice(text);
-        self.pieces.push(Piece { shape: Shape::Text, grain, raw_len: raw_len - earlier, text_len: text.len() });
+        self.pieces.push(Piece { shape, grain, raw_len: raw_len - earlier, text_len: text.len() });
     }
 }
 
 impl Sink for Notes {
     fn run(&mut self, bytes: &[u8]) {
-        self.note(Grain::Run, bytes.len(), bytes);
+        self.note(Shape::Text, Grain::Run, bytes.len(), bytes);
     }
 
     fn unit(&mut self, raw_len: usize, text: &[u8]) {
-        self.note(Grain::Unit, raw_len, text);
+        self.note(Shape::Text, Grain::Unit, raw_len, text);
+    }
+}
+
+impl ShapedSink for Notes {
+    fn run(&mut self, shape: Shape, bytes: &[u8]) {
+        self.note(shape, Grain::Run, bytes.len(), bytes);
+    }
+
+    fn unit(&mut self, shape: Shape, len: usize, text: &[u8]) {
+        self.note(shape, Grain::Unit, len, text);
     }
 }
 

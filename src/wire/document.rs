@@ -6,9 +6,9 @@ use super::grammar::Fault;
 use super::json::{Kind, Tape};
 use super::moderate::{Incoming, Moderator};
 use super::queue::{Edit, Payload, apply};
-use super::table::{Role, Row, Table};
+use super::rows::Layout;
+use super::table::Table;
 use super::{Ending, Failure, FilterOptions, Observer, openai_chat};
-use crate::policy::ChannelKind::{Reasoning, Refusal, Text, ToolArgs};
 use crate::policy::Policy;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -25,62 +25,8 @@ pub(crate) struct Document {
     out: VecDeque<Bytes>,
 }
 
-/// Which field of a chat completion is what. In any other document every string is a text of its own.
-pub(crate) const ROWS: &[Row] = &[
-    Row("id", Role::Inert),
-    Row("object", Role::Inert),
-    Row("created", Role::Inert),
-    Row("model", Role::Inert),
-    Row("provider", Role::Inert),
-    Row("service_tier", Role::Inert),
-    Row("system_fingerprint", Role::Inert),
-    Row("usage.**", Role::Inert),
-    Row("timings.**", Role::Inert),
-    Row("choices[#].index", Role::Inert),
-    Row("choices[#]", Role::Choice),
-    Row("choices[#].finish_reason", Role::Inert),
-    Row("choices[#].native_finish_reason", Role::Inert),
-    Row("choices[#].text", Role::Text(Text)),
-    Row("choices[#].token_ids", Role::Side),
-    Row("choices[#].message.role", Role::Inert),
-    Row("choices[#].message.content", Role::Text(Text)),
-    Row("choices[#].message.content[].type", Role::Inert),
-    Row("choices[#].message.content[].text", Role::Text(Text)),
-    Row("choices[#].message.content[].thinking[].type", Role::Inert),
-    Row("choices[#].message.content[].thinking[].text", Role::Text(Reasoning)),
-    Row("choices[#].message.refusal", Role::Text(Refusal)),
-    Row("choices[#].message.reasoning_content", Role::Text(Reasoning)),
-    Row("choices[#].message.reasoning", Role::Text(Reasoning)),
-    Row("choices[#].message.reasoning_details[#].type", Role::Inert),
-    Row("choices[#].message.reasoning_details[#].id", Role::Inert),
-    Row("choices[#].message.reasoning_details[#].index", Role::Inert),
-    Row("choices[#].message.reasoning_details[#].format", Role::Inert),
-    Row("choices[#].message.reasoning_details[#].text", Role::Echo(Reasoning)),
-    Row("choices[#].message.reasoning_details[#].summary", Role::Echo(Reasoning)),
-    Row("choices[#].message.reasoning_details[#].signature", Role::Seal(Reasoning)),
-    Row("choices[#].message.reasoning_details[#].data", Role::Seal(Reasoning)),
-    Row("choices[#].message.tool_calls[#].index", Role::Inert),
-    Row("choices[#].message.tool_calls[#].id", Role::Inert),
-    Row("choices[#].message.tool_calls[#].type", Role::Inert),
-    Row("choices[#].message.tool_calls[#].function.name", Role::Own(Text)),
-    Row("choices[#].message.tool_calls[#].function.arguments", Role::Args),
-    Row("choices[#].message.tool_calls[#].custom.name", Role::Own(Text)),
-    Row("choices[#].message.tool_calls[#].custom.input", Role::Text(ToolArgs)),
-    Row("choices[#].message.function_call.name", Role::Own(Text)),
-    Row("choices[#].message.function_call.arguments", Role::Args),
-    Row("choices[#].message.audio.id", Role::Inert),
-    Row("choices[#].message.audio.data", Role::Inert),
-    Row("choices[#].message.audio.transcript", Role::Text(Text)),
-    Row("choices[#].logprobs", Role::Side),
-    Row("choices[#].logprobs.content[].token", Role::Token(Text)),
-    Row("choices[#].logprobs.content[].bytes", Role::TokenBytes(Text)),
-    Row("choices[#].logprobs.content[].top_logprobs[].token", Role::Own(Text)),
-    Row("choices[#].logprobs.content[].top_logprobs[].bytes", Role::OwnBytes(Text)),
-    Row("choices[#].logprobs.refusal[].token", Role::Token(Refusal)),
-    Row("choices[#].logprobs.refusal[].bytes", Role::TokenBytes(Refusal)),
-    Row("choices[#].logprobs.refusal[].top_logprobs[].token", Role::Own(Refusal)),
-    Row("choices[#].logprobs.refusal[].top_logprobs[].bytes", Role::OwnBytes(Refusal)),
-];
+/// Any document: every string in it is a text of its own.
+const ANY: Layout = Layout { kind: &[], indexes: [&[], &[]], groups: &[] };
 
 /// Members of a choice's message that a stopped answer has not.
 const CALLS: [&str; 2] = ["tool_calls", "function_call"];
@@ -125,12 +71,7 @@ impl Document {
     }
 
     fn moderate(&self, body: Bytes, now: Instant, observer: &mut dyn Observer) -> Result<(Bytes, Ending), Failure> {
-        let mut moderator = Moderator::new(
-            &self.policy,
-            table_for(&body)?,
-            self.options.tool_calls_under(&self.policy),
-            self.options.limits,
-        );
+        let mut moderator = Moderator::new(&self.policy, table_for(&body)?, &self.options);
         let payload = Payload::Whole(0..body.len() as u32);
         let mut event = Incoming::new(body, payload, Vec::new());
         moderator.read(&mut event, observer)?;
@@ -149,12 +90,12 @@ impl Document {
 }
 
 fn table_for(body: &[u8]) -> Result<&'static Table, Failure> {
-    static CHAT: LazyLock<Table> = LazyLock::new(|| Table::new(ROWS));
-    static ANY: LazyLock<Table> = LazyLock::new(|| Table::new(&[]));
+    static CHAT: LazyLock<Table> = LazyLock::new(|| Table::new(&openai_chat::DOCUMENT));
+    static OTHER: LazyLock<Table> = LazyLock::new(|| Table::new(&ANY));
     let mut tape = Tape::default();
     tape.read(body).map_err(|_| Failure::Malformed)?;
     let is_chat = tape.node(0).kind == Kind::Object && !choices(&tape, body).is_empty();
-    Ok(if is_chat { &CHAT } else { &ANY })
+    Ok(if is_chat { &CHAT } else { &OTHER })
 }
 
 fn choices(tape: &Tape, body: &[u8]) -> Vec<usize> {

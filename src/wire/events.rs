@@ -48,7 +48,7 @@ enum Leaves {
 
 impl EventStream {
     pub(crate) fn new(policy: &Policy, grammar: Grammar, options: &FilterOptions) -> EventStream {
-        let moderator = Moderator::new(policy, (grammar.table)(), options.tool_calls_under(policy), options.limits);
+        let moderator = Moderator::new(policy, (grammar.table)(), options);
         EventStream {
             grammar,
             framer: Framer::new(options.limits.event_bytes),

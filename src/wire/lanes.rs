@@ -3,13 +3,13 @@
 use super::coding::Coding;
 use super::cuts::Cuts;
 use super::lane::{Added, Lane};
+use super::rows::Role;
 use super::snapshot::{Before, Shows, Snapshot};
-use super::table::Role;
 use super::{Failure, Observer};
 use crate::hold::{Channel, Part};
 use crate::policy::{ChannelKind, Policy, Verdict};
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
 
 /// A stream's channels.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Lanes {
     policy: Policy,
     entries: Vec<Entry>,
     by_key: BTreeMap<Key, u32>,
+    /// Numbers of labels that have had a text.
+    spoken: BTreeSet<u16>,
     /// Keys of members that no row names.
     names: BTreeMap<Box<[u8]>, u16>,
     /// For texts of their own: each is at its end before the next one begins.
@@ -33,7 +35,8 @@ pub(crate) struct Lanes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) choice: u32,
-    pub(crate) row: u16,
+    /// The number of its label in the dialect's table.
+    pub(crate) lane: u16,
     pub(crate) item: u32,
     /// The number of an unlisted member's name, beyond 0.
     pub(crate) name: u16,
@@ -69,6 +72,7 @@ impl Lanes {
             policy: policy.clone(),
             entries: Vec::new(),
             by_key: BTreeMap::new(),
+            spoken: BTreeSet::new(),
             names: BTreeMap::new(),
             own: Default::default(),
             most,
@@ -126,6 +130,9 @@ impl Lanes {
     ) -> Result<Added, Failure> {
         let entry = &mut self.entries[id as usize];
         entry.last_seen = event;
+        if !raw.is_empty() && entry.lane.len() == 0 {
+            self.spoken.insert(entry.key.lane);
+        }
         if !raw.is_empty() && entry.last_event != event {
             (entry.last_event, entry.last_start) = (event, entry.lane.len());
         }
@@ -150,17 +157,20 @@ impl Lanes {
         self.entries[id as usize].snapshot.next(raw, delta, before).map_err(|_| Failure::Malformed)
     }
 
-    /// A choice goes on with text of this rank: decides what its earlier channels hold as if they were at their
-    /// end, so that the answer does not wait for a thought that may never go on.
-    pub(crate) fn pause_before(&mut self, choice: u32, rank: u8, event: u64, observer: &mut dyn Observer) {
-        for id in 0..self.entries.len() {
-            let entry = &mut self.entries[id];
+    /// Decides what the event at hand leaves behind in a choice, as if it were at its end: texts of an earlier kind
+    /// than the event's latest, so that the answer does not wait for a thought that may never go on, and unlisted
+    /// members that are not in the event.
+    pub(crate) fn pause_left_behind(&mut self, choice: u32, event: u64, observer: &mut dyn Observer) {
+        let Lanes { entries, by_key, .. } = self;
+        let of_choice = || by_key.range(keys_of(choice)).map(|(_, id)| (*id, &entries[*id as usize]));
+        let spoke = of_choice().filter(|(_, entry)| entry.last_event == event);
+        let rank = spoke.map(|(_, entry)| rank_of(entry.lane.kind())).max().unwrap_or(0);
+        let is_left = |entry: &Entry| {
             let is_over = matches!(entry.role, Role::Unlisted(_)) || rank_of(entry.lane.kind()) < rank;
-            if entry.key.choice == choice && entry.last_seen != event && is_over {
-                entry.lane.pause(&mut self.verdicts);
-                self.report(id as u32, observer);
-            }
-        }
+            entry.last_seen != event && is_over && entry.lane.decided() < entry.lane.len()
+        };
+        let left = of_choice().filter(|(_, entry)| is_left(entry)).map(|(id, _)| id).collect();
+        self.pause(left, observer);
     }
 
     /// Decides what these channels hold as if they were at their end.
@@ -253,9 +263,12 @@ impl Lanes {
 
     /// The channels of a choice.
     pub(crate) fn of_choice(&self, choice: u32) -> Vec<u32> {
-        let all =
-            Key { choice, row: 0, item: 0, name: 0 }..=Key { choice, row: u16::MAX, item: u32::MAX, name: u16::MAX };
-        self.by_key.range(all).map(|(_, id)| *id).collect()
+        self.by_key.range(keys_of(choice)).map(|(_, id)| *id).collect()
+    }
+
+    /// Whether a channel with this number, of any choice, has had a text.
+    pub(crate) fn has_spoken(&self, lane: u16) -> bool {
+        self.spoken.contains(&lane)
     }
 
     /// Tells the observer what was found, unless another channel with the same text does.
@@ -269,18 +282,23 @@ impl Lanes {
             self.stop = self.verdicts.last().cloned();
         }
         let is_told_elsewhere = entry.repeats()
-            && self.entries.iter().any(|other| {
-                other.key.choice == entry.key.choice
-                    && other.lane.kind() == kind
-                    && !other.repeats()
-                    && other.lane.len() > 0
-            });
+            && self
+                .of_choice(entry.key.choice)
+                .into_iter()
+                .map(|id| &self.entries[id as usize])
+                .any(|other| other.lane.kind() == kind && !other.repeats() && other.lane.len() > 0);
         for verdict in self.verdicts.drain(..) {
             if !is_told_elsewhere {
                 observer.verdict(kind, &verdict);
             }
         }
     }
+}
+
+/// The keys of a choice's channels.
+fn keys_of(choice: u32) -> RangeInclusive<Key> {
+    let first = Key { choice, lane: 0, item: 0, name: 0 };
+    first..=Key { choice, lane: u16::MAX, item: u32::MAX, name: u16::MAX }
 }
 
 /// A span of a channel as one of the text that began at `start`.
@@ -317,7 +335,9 @@ pub(crate) fn rank_of(kind: ChannelKind) -> u8 {
 /// The coding of a role's text.
 pub(crate) fn coding_of(role: Role) -> Coding {
     match role {
-        Role::Args => Coding::ARGS,
+        Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => {
+            Coding::in_strings(label.notation)
+        }
         Role::TokenBytes(_) | Role::OwnBytes(_) => Coding::Bare,
         _ => Coding::TEXT,
     }

@@ -28,6 +28,7 @@ mod options;
 mod plain;
 mod queue;
 mod reader;
+mod rows;
 mod snapshot;
 mod splice;
 mod sse;
@@ -36,7 +37,7 @@ mod table;
 mod test_data;
 
 pub use filter::Filter;
-pub use options::{FilterOptions, Limits, OtherEvents, ToolCalls, UsageChunk};
+pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};
 
 use crate::policy::{ChannelKind, Verdict};
 use std::time::Duration;

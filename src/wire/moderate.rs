@@ -6,12 +6,13 @@ mod leave;
 
 use super::coding::Coding;
 use super::json::{Kind, Tape};
-use super::lanes::{Entry, Key, Lanes, coding_of, rank_of};
-use super::queue::{Edit, End, Field, Payload, Queue, Touch, Waiting};
+use super::lanes::{Entry, Key, Lanes, coding_of};
+use super::queue::{Edit, End, Field, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
+use super::rows::Role;
 use super::splice::{Quoted, Splice};
-use super::table::{Found, Part, Role, Table};
-use super::{Failure, Limits, Observer, ToolCalls};
+use super::table::{Found, Part, Table};
+use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +31,7 @@ pub(crate) struct Moderator {
     queue: Queue,
     choices: BTreeMap<u32, Choice>,
     tool_calls: ToolCalls,
+    later_kinds: LaterKinds,
     limits: Limits,
     /// Number of the event at hand, from 1.
     event: u64,
@@ -51,6 +53,11 @@ pub(crate) struct Incoming {
     pub(crate) raw: Bytes,
     pub(crate) payload: Payload,
     pub(crate) edits: Vec<Edit>,
+    /// The kind that its framing gave it.
+    pub(crate) kind: Vec<u8>,
+    sides: Vec<Side>,
+    /// Keys that were edited, as they are now.
+    keys: Vec<Vec<u8>>,
     /// How many fields it has put into the queue.
     fields: usize,
 }
@@ -79,22 +86,34 @@ enum Pass {
 
 impl Incoming {
     pub(crate) fn new(raw: Bytes, payload: Payload, edits: Vec<Edit>) -> Incoming {
-        Incoming { raw, payload, edits, fields: 0 }
+        Incoming { raw, payload, edits, kind: Vec::new(), sides: Vec::new(), keys: Vec::new(), fields: 0 }
+    }
+
+    /// Makes a key that was edited another one than those before it: of two members of the same name a client loses
+    /// one.
+    fn tell_apart(&mut self, key: &mut Vec<u8>) {
+        let same = self.keys.iter().filter(|other| *other == key).count();
+        self.keys.push(key.clone());
+        if same > 0 {
+            key.extend_from_slice(format!(" ({})", same + 1).as_bytes());
+        }
     }
 }
 
 impl Moderator {
-    pub(crate) fn new(policy: &Policy, table: &'static Table, tool_calls: ToolCalls, limits: Limits) -> Moderator {
+    pub(crate) fn new(policy: &Policy, table: &'static Table, options: &FilterOptions) -> Moderator {
+        let limits = options.limits;
         Moderator {
             table,
             lanes: Lanes::new(policy, limits.channels),
             queue: Queue::default(),
             choices: BTreeMap::new(),
-            tool_calls,
+            tool_calls: options.tool_calls_under(policy),
+            later_kinds: options.later_kinds,
             limits,
             event: 0,
             out: VecDeque::new(),
-            reader: Reader::default(),
+            reader: Reader::new(limits.channels),
             fields: Vec::new(),
         }
     }
@@ -105,8 +124,8 @@ impl Moderator {
         let (raw, payload) = (event.raw.clone(), std::mem::take(&mut event.payload));
         let mut signals = Signals::default();
         if let Some(text) = payload.text(&raw) {
-            let mut reader = std::mem::take(&mut self.reader);
-            reader.read(self.table, text)?;
+            let mut reader = std::mem::replace(&mut self.reader, Reader::new(0));
+            reader.read(self.table, &event.kind, text)?;
             let reading = Reading { text, payload: &payload, tape: reader.tape(), found: reader.found() };
             self.read_fields(&reading, event, &mut signals, observer)?;
             if self.lanes.stop().is_some() {
@@ -135,8 +154,8 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, payload, edits, fields } = event;
-        self.queue.push(Waiting { raw, payload, since: now, edits, fields });
+        let Incoming { raw, edits, sides, fields, .. } = event;
+        self.queue.push(Waiting { raw, since: now, edits, sides, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -178,18 +197,17 @@ impl Moderator {
         signals: &mut Signals,
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
+        note_sides(reading, event);
         for pass in PASSES {
-            let mut side = 0..0;
+            let mut around = Around::default();
             for found in reading.found {
-                if found.role == Role::Side {
-                    side = reading.tape.node(found.node as usize).span();
-                }
+                around.note(reading, found);
                 if pass_of(found.role) == pass {
-                    self.read_field(reading, found, &side, event, signals, observer)?;
+                    self.read_field(reading, found, &around, event, signals, observer)?;
                 }
             }
-            if pass == Pass::Repeats {
-                self.pause_what_is_over(reading.found, observer);
+            if pass == Pass::Repeats && self.later_kinds == LaterKinds::EndEarlier {
+                self.pause_left_behind(reading.found, observer);
             }
         }
         Ok(())
@@ -199,55 +217,47 @@ impl Moderator {
         &mut self,
         reading: &Reading<'_>,
         found: &Found,
-        side: &Range<usize>,
+        around: &Around,
         event: &mut Incoming,
         signals: &mut Signals,
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
         let node = reading.tape.node(found.node as usize);
         match found.role {
-            Role::Own(kind) => {
-                let content = if found.part == Part::Key { node.key() } else { node.content() };
-                if let Some(with) = self.own(kind, Coding::TEXT, &reading.text[content.clone()], observer) {
-                    event.edits.push(Edit { span: reading.payload.place(content), with });
-                }
+            Role::Own(kind) => self.own_field(reading, found, kind, Coding::TEXT, event, observer),
+            Role::Repeat(label) => {
+                let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
+                let observer: &mut dyn Observer = if is_told { &mut () } else { observer };
+                self.own_field(reading, found, label.kind, coding_of(found.role), event, observer);
             }
             Role::OwnBytes(kind) => {
                 if self.own(kind, Coding::Bare, &reading.bytes_of(found.node as usize), observer).is_some() {
-                    event.edits.push(null(reading.payload.place(side.clone())));
+                    event.edits.push(emptied(reading.payload.place(around.side.clone()), &event.raw));
                 }
             }
-            Role::Text(kind) | Role::Echo(kind) => {
-                self.delta(found, 0, kind, reading.string(node.content()), Touch::Splice, event, observer)?;
+            Role::Text(label) | Role::Snapshot(label) if matches!(node.kind, Kind::Object | Kind::Array) => {
+                self.own_field(reading, found, label.kind, Coding::JSON, event, observer);
             }
-            Role::Args => {
-                self.delta(
-                    found,
-                    0,
-                    ChannelKind::ToolArgs,
-                    reading.string(node.content()),
-                    Touch::Splice,
-                    event,
-                    observer,
-                )?;
+            Role::Text(label) | Role::Echo(label) => {
+                self.delta(found, 0, label.kind, reading.string(node.content()), Touch::Splice, event, observer)?;
             }
             Role::Unlisted(kind) => {
                 let name = self.lanes.name(reading.tape.key(reading.text, found.node as usize, &mut Vec::new()))?;
                 self.delta(found, name, kind, reading.string(node.content()), Touch::Splice, event, observer)?;
             }
-            Role::Token(kind) => {
-                let place = reading.payload.place(side.clone());
+            Role::Token(label) => {
+                let place = reading.payload.place(around.side.clone());
                 let token = Content { bytes: &reading.text[node.content()], place };
-                self.delta(found, 0, kind, token, Touch::Null, event, observer)?;
+                self.delta(found, 0, label.kind, token, Touch::Null, event, observer)?;
             }
-            Role::TokenBytes(kind) => {
+            Role::TokenBytes(label) => {
                 let bytes = reading.bytes_of(found.node as usize);
-                let token = Content { bytes: &bytes, place: reading.payload.place(side.clone()) };
-                self.delta(found, 0, kind, token, Touch::Null, event, observer)?;
+                let token = Content { bytes: &bytes, place: reading.payload.place(around.side.clone()) };
+                self.delta(found, 0, label.kind, token, Touch::Null, event, observer)?;
             }
-            Role::Snapshot(of) => self.snapshot(reading, found, of, event, observer)?,
+            Role::Snapshot(label) => self.snapshot(reading, found, label, event, observer)?,
             Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
-            Role::Call(args) => self.call(found, args, event)?,
+            Role::Call(args) => self.call(reading, found, args, around, event)?,
             Role::Hallmark => signals.is_native |= node.kind == Kind::Array,
             Role::Choice => {
                 signals.has_choice = true;
@@ -269,9 +279,32 @@ impl Moderator {
                 self.finish(observer)?;
             }
             Role::Usage => signals.usage = Some(node.span()),
-            Role::Side | Role::Inert => {}
+            Role::Side | Role::Calls | Role::Inert => {}
         }
         Ok(())
+    }
+
+    /// Moderates a key, a string, a number or a JSON value that is a text of its own.
+    fn own_field(
+        &mut self,
+        reading: &Reading<'_>,
+        found: &Found,
+        kind: ChannelKind,
+        of_string: Coding,
+        event: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) {
+        let node = reading.tape.node(found.node as usize);
+        let (span, coding) = match (found.part, node.kind) {
+            (Part::Key, _) => (node.key(), Coding::TEXT),
+            (Part::Value, Kind::String) => (node.content(), of_string),
+            (Part::Value, _) => (node.span(), Coding::JSON),
+        };
+        let Some(mut with) = self.own(kind, coding, &reading.text[span.clone()], observer) else { return };
+        if found.part == Part::Key {
+            event.tell_apart(&mut with);
+        }
+        event.edits.push(Edit { span: reading.payload.place(span), with });
     }
 
     /// Takes the delta of a channel and makes the event wait for it.
@@ -286,7 +319,7 @@ impl Moderator {
         event: &mut Incoming,
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
-        let key = Key { choice: found.choice, row: found.row, item: found.item, name };
+        let key = Key { choice: found.choice, lane: found.lane, item: found.item, name };
         let lane = self.lanes.open(key, found.role, kind, coding_of(found.role))?;
         self.push(lane, content.bytes, content, touch, event, observer)
     }
@@ -337,12 +370,12 @@ impl Moderator {
     }
 
     /// Decides the channels that the text of this event leaves behind.
-    fn pause_what_is_over(&mut self, found: &[Found], observer: &mut dyn Observer) {
+    fn pause_left_behind(&mut self, found: &[Found], observer: &mut dyn Observer) {
+        let mut last = None;
         for choice in found.iter().filter(|found| found.role == Role::Choice).map(|found| found.choice) {
-            let spoke = |entry: &Entry| entry.key.choice == choice && entry.last_event == self.event;
-            let rank =
-                self.lanes.iter().filter(|(_, entry)| spoke(entry)).map(|(_, entry)| rank_of(entry.lane.kind())).max();
-            self.lanes.pause_before(choice, rank.unwrap_or(0), self.event, observer);
+            if last.replace(choice) != Some(choice) {
+                self.lanes.pause_left_behind(choice, self.event, observer);
+            }
         }
     }
 
@@ -405,6 +438,44 @@ impl Reading<'_> {
     }
 }
 
+/// What stands around a field.
+#[derive(Debug, Default)]
+struct Around {
+    /// The side data that it is in, or that came before it.
+    side: Range<usize>,
+    /// Likewise, the tool calls.
+    calls: Range<usize>,
+}
+
+impl Around {
+    fn note(&mut self, reading: &Reading<'_>, found: &Found) {
+        let span = || reading.tape.node(found.node as usize).span();
+        match found.role {
+            Role::Side => self.side = span(),
+            Role::Calls => self.calls = span(),
+            _ => {}
+        }
+    }
+}
+
+/// Notes what is said about the texts of an event and must go with them.
+fn note_sides(reading: &Reading<'_>, event: &mut Incoming) {
+    let mut scope = 0..event.raw.len() as u32;
+    for found in reading.found {
+        let place = || reading.payload.place(reading.tape.node(found.node as usize).span());
+        match found.role {
+            Role::Choice => scope = place(),
+            Role::Side => {
+                let place = place();
+                let is_within = scope.contains(&place.start);
+                let about = if is_within { scope.clone() } else { 0..event.raw.len() as u32 };
+                event.sides.push(Side { place, about });
+            }
+            _ => {}
+        }
+    }
+}
+
 /// An event that the policy has stopped must not say that the upstream came to its own end.
 fn rename_finish(reading: &Reading<'_>, event: &mut Incoming) {
     for found in reading.found.iter().filter(|found| found.role == Role::Finish) {
@@ -415,12 +486,19 @@ fn rename_finish(reading: &Reading<'_>, event: &mut Incoming) {
 
 fn pass_of(role: Role) -> Pass {
     match role {
-        Role::Echo(_) | Role::Snapshot(_) | Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) => Pass::Repeats,
+        Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
+        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) => Pass::Repeats,
         Role::Finish | Role::Error | Role::Usage => Pass::Ends,
         _ => Pass::Deltas,
     }
 }
 
-fn null(span: Range<u32>) -> Edit {
-    Edit { span, with: b"null".to_vec() }
+/// Takes out a value, and leaves one of its kind where there is an empty one.
+fn emptied(span: Range<u32>, raw: &[u8]) -> Edit {
+    let with = match raw.get(span.start as usize) {
+        Some(b'[') => &b"[]"[..],
+        Some(b'"') => b"\"\"",
+        _ => b"null",
+    };
+    Edit { span, with: with.to_vec() }
 }

@@ -1,15 +1,48 @@
 //! OpenAI chat completions, streamed, as OpenAI, Azure and the many compatible servers and gateways send them.
 
 use super::grammar::{Account, Fault, Grammar, Members};
-use super::table::{Role, Row, Table};
+use super::rows::{Group, Label, Layout, Role, Row};
+use super::table::Table;
 use crate::policy::ChannelKind::{Reasoning, Refusal, Text, ToolArgs};
 use std::sync::LazyLock;
 
 /// The dialect.
 pub(crate) const GRAMMAR: Grammar = Grammar { table, is_end, stop, fault };
 
-/// Which field is what. What is not here is moderated as a text of its own.
-pub(crate) const ROWS: &[Row] = &[
+/// The events of a stream.
+pub(crate) const LAYOUT: Layout = Layout {
+    kind: &[],
+    indexes: [&[], &[]],
+    groups: &[
+        Group::all(ROOT),
+        Group::all(CHOICE).under("choices[#]"),
+        Group::all(MESSAGE).under("choices[#].delta"),
+        Group::all(SNAPSHOT).under("choices[#].message"),
+    ],
+};
+
+/// A completion that is not streamed.
+pub(crate) const DOCUMENT: Layout = Layout {
+    groups: &[
+        Group::all(ROOT),
+        Group::all(CHOICE).under("choices[#]"),
+        Group::all(MESSAGE).under("choices[#].message"),
+    ],
+    ..LAYOUT
+};
+
+const CONTENT: Label = Label::text("content", Text);
+const REFUSAL: Label = Label::text("refusal", Refusal);
+/// DeepSeek's and llama.cpp's name for it.
+const REASONING_CONTENT: Label = Label::text("reasoning_content", Reasoning);
+/// vLLM's, Groq's and OpenRouter's. Some servers send both.
+const REASONING: Label = Label::text("reasoning", Reasoning);
+const ARGUMENTS: Label = Label::args("arguments");
+const FUNCTION_CALL: Label = Label::args("function_call");
+/// Free text, in whatever grammar the tool asks for.
+const INPUT: Label = Label::text("input", ToolArgs);
+
+const ROOT: &[Row] = &[
     Row("id", Role::Inert),
     Row("object", Role::Inert),
     Row("created", Role::Inert),
@@ -36,105 +69,127 @@ pub(crate) const ROWS: &[Row] = &[
     Row("prompt_filter_results[].content_filter_results.*.filtered", Role::Inert),
     Row("prompt_filter_results[].content_filter_results.*.detected", Role::Inert),
     Row("token_ids", Role::Side),
-    Row("prompt_token_ids", Role::Inert),
+    Row("prompt_token_ids.**", Role::Inert),
+    // llama.cpp's account of what its sampler did.
+    Row("__verbose.content", Role::Echo(Label::text("__verbose", Text))),
+    Row("__verbose.tokens", Role::Side),
+    Row("__verbose.generation_settings.**", Role::Inert),
+    Row("__verbose.timings.**", Role::Inert),
     Row("choices", Role::Hallmark),
-    Row("choices[#]", Role::Choice),
-    Row("choices[#].index", Role::Inert),
-    Row("choices[#].seed", Role::Inert),
-    Row("choices[#].finish_reason", Role::Finish),
-    Row("choices[#].native_finish_reason", Role::Inert),
-    Row("choices[#].stop_reason", Role::Inert),
-    Row("choices[#].content_filter_results.hate.severity", Role::Inert),
-    Row("choices[#].content_filter_results.hate.filtered", Role::Inert),
-    Row("choices[#].content_filter_results.self_harm.severity", Role::Inert),
-    Row("choices[#].content_filter_results.self_harm.filtered", Role::Inert),
-    Row("choices[#].content_filter_results.sexual.severity", Role::Inert),
-    Row("choices[#].content_filter_results.sexual.filtered", Role::Inert),
-    Row("choices[#].content_filter_results.violence.severity", Role::Inert),
-    Row("choices[#].content_filter_results.violence.filtered", Role::Inert),
-    Row("choices[#].content_filter_offsets.check_offset", Role::Inert),
-    Row("choices[#].content_filter_offsets.start_offset", Role::Inert),
-    Row("choices[#].content_filter_offsets.end_offset", Role::Inert),
-    Row("choices[#].delta.role", Role::Inert),
-    // OpenAI's harmony format names its channels: analysis, commentary, final.
-    Row("choices[#].delta.channel", Role::Inert),
-    Row("choices[#].delta.content", Role::Text(Text)),
-    Row("choices[#].delta.content[].type", Role::Inert),
-    Row("choices[#].delta.content[].text", Role::Text(Text)),
-    Row("choices[#].delta.content[].thinking[].type", Role::Inert),
-    Row("choices[#].delta.content[].thinking[].text", Role::Text(Reasoning)),
-    Row("choices[#].delta.refusal", Role::Text(Refusal)),
-    Row("choices[#].delta.reasoning_content", Role::Text(Reasoning)),
-    Row("choices[#].delta.reasoning", Role::Text(Reasoning)),
-    Row("choices[#].delta.reasoning_details[#].type", Role::Inert),
-    Row("choices[#].delta.reasoning_details[#].id", Role::Inert),
-    Row("choices[#].delta.reasoning_details[#].index", Role::Inert),
-    Row("choices[#].delta.reasoning_details[#].format", Role::Inert),
-    Row("choices[#].delta.reasoning_details[#].provider", Role::Inert),
-    Row("choices[#].delta.reasoning_details[#].text", Role::Echo(Reasoning)),
-    Row("choices[#].delta.reasoning_details[#].summary", Role::Echo(Reasoning)),
-    Row("choices[#].delta.reasoning_details[#].signature", Role::Seal(Reasoning)),
-    Row("choices[#].delta.reasoning_details[#].data", Role::Seal(Reasoning)),
-    Row("choices[#].delta.tool_calls[#]", Role::Call("choices[#].delta.tool_calls[#].function.arguments")),
-    Row("choices[#].delta.tool_calls[#].index", Role::Inert),
-    Row("choices[#].delta.tool_calls[#].id", Role::Inert),
-    Row("choices[#].delta.tool_calls[#].type", Role::Inert),
-    Row("choices[#].delta.tool_calls[#].function.name", Role::Own(Text)),
-    Row("choices[#].delta.tool_calls[#].function.arguments", Role::Args),
-    Row("choices[#].delta.tool_calls[#].custom.name", Role::Own(Text)),
-    // Free text, in whatever grammar the tool asks for.
-    Row("choices[#].delta.tool_calls[#].custom.input", Role::Text(ToolArgs)),
-    Row("choices[#].delta.function_call", Role::Call("choices[#].delta.function_call.arguments")),
-    Row("choices[#].delta.function_call.name", Role::Own(Text)),
-    Row("choices[#].delta.function_call.arguments", Role::Args),
-    Row("choices[#].delta.audio.id", Role::Inert),
-    // Sound cannot be redacted by its text.
-    Row("choices[#].delta.audio.data", Role::Inert),
-    Row("choices[#].delta.audio.transcript", Role::Text(Text)),
-    Row("choices[#].delta.token_id", Role::Side),
-    Row("choices[#].delta.token_ids", Role::Side),
-    Row("choices[#].delta.*", Role::Unlisted(Text)),
+];
+
+const CHOICE: &[Row] = &[
+    Row("", Role::Choice),
+    Row("index", Role::Inert),
+    Row("seed", Role::Inert),
+    Row("finish_reason", Role::Finish),
+    Row("native_finish_reason", Role::Inert),
+    Row("stop_reason", Role::Inert),
+    Row("content_filter_results.hate.severity", Role::Inert),
+    Row("content_filter_results.hate.filtered", Role::Inert),
+    Row("content_filter_results.self_harm.severity", Role::Inert),
+    Row("content_filter_results.self_harm.filtered", Role::Inert),
+    Row("content_filter_results.sexual.severity", Role::Inert),
+    Row("content_filter_results.sexual.filtered", Role::Inert),
+    Row("content_filter_results.violence.severity", Role::Inert),
+    Row("content_filter_results.violence.filtered", Role::Inert),
+    Row("content_filter_offsets.check_offset", Role::Inert),
+    Row("content_filter_offsets.start_offset", Role::Inert),
+    Row("content_filter_offsets.end_offset", Role::Inert),
     // Hugging Face's router shows the token's text here once more.
-    Row("choices[#].text", Role::Echo(Text)),
-    Row("choices[#].token_id", Role::Side),
-    Row("choices[#].token_ids", Role::Side),
-    Row("choices[#].message.role", Role::Inert),
-    Row("choices[#].message.content", Role::Snapshot("choices[#].delta.content")),
-    Row("choices[#].message.refusal", Role::Snapshot("choices[#].delta.refusal")),
-    Row("choices[#].message.reasoning_content", Role::Snapshot("choices[#].delta.reasoning_content")),
-    Row("choices[#].message.reasoning", Role::Snapshot("choices[#].delta.reasoning")),
-    Row("choices[#].message.tool_calls[#].index", Role::Inert),
-    Row("choices[#].message.tool_calls[#].id", Role::Inert),
-    Row("choices[#].message.tool_calls[#].type", Role::Inert),
-    Row("choices[#].message.tool_calls[#].function.name", Role::Own(Text)),
-    Row(
-        "choices[#].message.tool_calls[#].function.arguments",
-        Role::Snapshot("choices[#].delta.tool_calls[#].function.arguments"),
-    ),
-    Row("choices[#].logprobs", Role::Side),
-    Row("choices[#].logprobs.content[].token", Role::Token(Text)),
-    Row("choices[#].logprobs.content[].logprob", Role::Inert),
-    Row("choices[#].logprobs.content[].bytes", Role::TokenBytes(Text)),
-    Row("choices[#].logprobs.content[].top_logprobs[].token", Role::Own(Text)),
-    Row("choices[#].logprobs.content[].top_logprobs[].logprob", Role::Inert),
-    Row("choices[#].logprobs.content[].top_logprobs[].bytes", Role::OwnBytes(Text)),
-    Row("choices[#].logprobs.refusal[].token", Role::Token(Refusal)),
-    Row("choices[#].logprobs.refusal[].logprob", Role::Inert),
-    Row("choices[#].logprobs.refusal[].bytes", Role::TokenBytes(Refusal)),
-    Row("choices[#].logprobs.refusal[].top_logprobs[].token", Role::Own(Refusal)),
-    Row("choices[#].logprobs.refusal[].top_logprobs[].logprob", Role::Inert),
-    Row("choices[#].logprobs.refusal[].top_logprobs[].bytes", Role::OwnBytes(Refusal)),
-    Row("choices[#].logprobs.reasoning_content[].token", Role::Token(Reasoning)),
-    Row("choices[#].logprobs.reasoning_content[].logprob", Role::Inert),
-    Row("choices[#].logprobs.reasoning_content[].bytes", Role::TokenBytes(Reasoning)),
-    Row("choices[#].logprobs.reasoning_content[].top_logprobs[].token", Role::Own(Reasoning)),
-    Row("choices[#].logprobs.reasoning_content[].top_logprobs[].logprob", Role::Inert),
-    Row("choices[#].logprobs.reasoning_content[].top_logprobs[].bytes", Role::OwnBytes(Reasoning)),
-    Row("choices[#].logprobs.tokens[]", Role::Token(Text)),
+    Row("text", Role::Echo(Label::text("text", Text))),
+    Row("token_id", Role::Side),
+    Row("token_ids", Role::Side),
+    Row("logprobs", Role::Side),
+    Row("logprobs.content[].token", Role::Token(CONTENT)),
+    Row("logprobs.content[].logprob", Role::Inert),
+    Row("logprobs.content[].bytes", Role::TokenBytes(CONTENT)),
+    Row("logprobs.content[].top_logprobs[].token", Role::Own(Text)),
+    Row("logprobs.content[].top_logprobs[].logprob", Role::Inert),
+    Row("logprobs.content[].top_logprobs[].bytes", Role::OwnBytes(Text)),
+    Row("logprobs.refusal[].token", Role::Token(REFUSAL)),
+    Row("logprobs.refusal[].logprob", Role::Inert),
+    Row("logprobs.refusal[].bytes", Role::TokenBytes(REFUSAL)),
+    Row("logprobs.refusal[].top_logprobs[].token", Role::Own(Refusal)),
+    Row("logprobs.refusal[].top_logprobs[].logprob", Role::Inert),
+    Row("logprobs.refusal[].top_logprobs[].bytes", Role::OwnBytes(Refusal)),
+    Row("logprobs.reasoning_content[].token", Role::Token(REASONING_CONTENT)),
+    Row("logprobs.reasoning_content[].logprob", Role::Inert),
+    Row("logprobs.reasoning_content[].bytes", Role::TokenBytes(REASONING_CONTENT)),
+    Row("logprobs.reasoning_content[].top_logprobs[].token", Role::Own(Reasoning)),
+    Row("logprobs.reasoning_content[].top_logprobs[].logprob", Role::Inert),
+    Row("logprobs.reasoning_content[].top_logprobs[].bytes", Role::OwnBytes(Reasoning)),
+    Row("logprobs.tokens[]", Role::Token(Label::text("tokens", Text))),
+    Row("logprobs.token_logprobs.**", Role::Inert),
+];
+
+/// A message, of which a stream sends the deltas.
+const MESSAGE: &[Row] = &[
+    Row("role", Role::Inert),
+    // OpenAI's harmony format names its channels: analysis, commentary, final.
+    Row("channel", Role::Inert),
+    Row("content", Role::Text(CONTENT)),
+    Row("content[]", Role::Text(CONTENT)),
+    Row("content[].type", Role::Inert),
+    Row("content[].text", Role::Text(CONTENT)),
+    Row("content[].thinking[].type", Role::Inert),
+    Row("content[].thinking[].text", Role::Text(REASONING)),
+    Row("refusal", Role::Text(REFUSAL)),
+    Row("reasoning_content", Role::Text(REASONING_CONTENT)),
+    Row("reasoning", Role::Text(REASONING)),
+    Row("reasoning_details[#].type", Role::Inert),
+    Row("reasoning_details[#].id", Role::Inert),
+    Row("reasoning_details[#].index", Role::Inert),
+    Row("reasoning_details[#].format", Role::Inert),
+    Row("reasoning_details[#].provider", Role::Inert),
+    Row("reasoning_details[#].text", Role::Echo(Label::text("reasoning_details", Reasoning))),
+    Row("reasoning_details[#].summary", Role::Echo(Label::text("reasoning_summary", Reasoning))),
+    Row("reasoning_details[#].signature", Role::Seal(Reasoning)),
+    Row("reasoning_details[#].data", Role::Seal(Reasoning)),
+    // LiteLLM's, for models of Anthropic.
+    Row("thinking_blocks[#].type", Role::Inert),
+    Row("thinking_blocks[#].thinking", Role::Echo(Label::text("thinking_blocks", Reasoning))),
+    Row("thinking_blocks[#].signature", Role::Seal(Reasoning)),
+    Row("thinking_blocks[#].data", Role::Seal(Reasoning)),
+    Row("tool_calls", Role::Calls),
+    Row("tool_calls[#]", Role::Call(ARGUMENTS)),
+    Row("tool_calls[#].index", Role::Inert),
+    Row("tool_calls[#].id", Role::Inert),
+    Row("tool_calls[#].type", Role::Inert),
+    // The SDKs join the pieces of a name.
+    Row("tool_calls[#].function.name", Role::Unlisted(Text)),
+    Row("tool_calls[#].function.arguments", Role::Text(ARGUMENTS)),
+    Row("tool_calls[#].custom.name", Role::Unlisted(Text)),
+    Row("tool_calls[#].custom.input", Role::Text(INPUT)),
+    Row("function_call", Role::Call(FUNCTION_CALL)),
+    Row("function_call.name", Role::Unlisted(Text)),
+    Row("function_call.arguments", Role::Text(FUNCTION_CALL)),
+    Row("audio.id", Role::Inert),
+    // Sound cannot be redacted by its text.
+    Row("audio.data", Role::Inert),
+    Row("audio.expires_at", Role::Inert),
+    Row("audio.transcript", Role::Text(Label::text("transcript", Text))),
+    Row("token_id", Role::Side),
+    Row("token_ids", Role::Side),
+    Row("*", Role::Unlisted(Text)),
+];
+
+/// The message so far, which some gateways send beside the deltas.
+const SNAPSHOT: &[Row] = &[
+    Row("role", Role::Inert),
+    Row("content", Role::Snapshot(CONTENT)),
+    Row("refusal", Role::Snapshot(REFUSAL)),
+    Row("reasoning_content", Role::Snapshot(REASONING_CONTENT)),
+    Row("reasoning", Role::Snapshot(REASONING)),
+    Row("tool_calls[#].index", Role::Inert),
+    Row("tool_calls[#].id", Role::Inert),
+    Row("tool_calls[#].type", Role::Inert),
+    Row("tool_calls[#].function.name", Role::Own(Text)),
+    Row("tool_calls[#].function.arguments", Role::Snapshot(ARGUMENTS)),
 ];
 
 fn table() -> &'static Table {
-    static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(ROWS));
+    static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&LAYOUT));
     &TABLE
 }
 

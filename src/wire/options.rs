@@ -10,6 +10,8 @@ pub struct FilterOptions {
     pub tool_calls: Option<ToolCalls>,
     /// Whether the client asked for a usage chunk.
     pub usage_chunk: UsageChunk,
+    /// Whether a text waits when its choice goes on with another kind.
+    pub later_kinds: LaterKinds,
     /// What becomes of an event stream that does not begin as its dialect does.
     pub other_events: OtherEvents,
     /// What may wait.
@@ -43,6 +45,19 @@ pub enum UsageChunk {
     /// It did not.
     #[default]
     NotAsked,
+}
+
+/// What a choice's later text means for its earlier ones, as an answer does for the thoughts before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LaterKinds {
+    /// What the earlier text still holds is decided as at its end, or every answer would wait for a thought that is
+    /// over. Should that text go on after all, and a match reach back over the break, the stream fails closed; the
+    /// match's head has left.
+    #[default]
+    EndEarlier,
+    /// Nothing leaves before everything in front of it is decided, so that no match leaves in part even where texts
+    /// alternate. The price: an answer waits for its end as long as the last words of a thought could go on.
+    Wait,
 }
 
 /// What becomes of an event stream whose first event is not of its dialect: it carries neither `choices` nor an

@@ -22,10 +22,10 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) raw: Bytes,
-    pub(crate) payload: Payload,
     pub(crate) since: Instant,
     /// What is known to change already.
     pub(crate) edits: Vec<Edit>,
+    pub(crate) sides: Vec<Side>,
     /// How many of the queue's fields are this event's.
     pub(crate) fields: usize,
 }
@@ -57,6 +57,13 @@ pub(crate) struct Edit {
     pub(crate) with: Vec<u8>,
 }
 
+/// A value that goes when anything of what it speaks of is edited.
+#[derive(Clone, Debug)]
+pub(crate) struct Side {
+    pub(crate) place: Range<u32>,
+    pub(crate) about: Range<u32>,
+}
+
 /// A part of an event that a channel decides about.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
@@ -85,10 +92,12 @@ pub(crate) enum Touch {
     Splice,
     /// The same, for content that shows the channel from its beginning once more.
     View,
-    /// The raw bytes are a value that becomes `null`.
+    /// The raw bytes are a value that goes.
     Null,
-    /// They become `null` if any of the channel was ever cut.
+    /// They are a value that goes if any of the channel was ever cut.
     Seal,
+    /// They are tool calls, which leave whole or not at all.
+    Call,
 }
 
 impl Payload {

@@ -2,35 +2,57 @@
 
 use super::Failure;
 use super::json::{Fit, Kind, Tape};
-use super::table::{Found, Part, Table};
+use super::table::{Found, Names, Part, Table, Walked};
 
 /// Reads the events of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reader {
-    /// The event that was read last.
+    /// The event that was read last, and the kind that its framing gave it.
     text: Vec<u8>,
+    named: Vec<u8>,
     tape: Tape,
-    found: Vec<Found>,
+    walked: Walked,
+    names: Names,
     /// Its strings that are expected to be different in the next one, by node.
     open: Vec<u32>,
     spare: Tape,
 }
 
 impl Reader {
-    /// Reads an event and finds what the table names in it.
-    pub(crate) fn read(&mut self, table: &Table, text: &[u8]) -> Result<(), Failure> {
-        if self.tape.refit(&self.text, text, &self.open) == Fit::Differs {
+    /// A reader that tells apart choices of up to `most` names.
+    pub(crate) fn new(most: usize) -> Reader {
+        Reader {
+            text: Vec::new(),
+            named: Vec::new(),
+            tape: Tape::default(),
+            walked: Walked::default(),
+            names: Names::new(most),
+            open: Vec::new(),
+            spare: Tape::default(),
+        }
+    }
+
+    /// Reads an event, which its framing may have `named`, and finds what the table names in it.
+    pub(crate) fn read(&mut self, table: &Table, named: &[u8], text: &[u8]) -> Result<(), Failure> {
+        if self.named != named || self.tape.refit(&self.text, text, &self.open) == Fit::Differs {
             self.spare.read(text).map_err(|_| Failure::Malformed)?;
             self.open.clear();
             self.spare.differing(text, &self.tape, &self.text, &mut self.open);
             std::mem::swap(&mut self.tape, &mut self.spare);
-            table.walk(&self.tape, text, &mut self.found).map_err(|_| Failure::Malformed)?;
+            let Walked { kind, .. } = &mut self.walked;
+            kind.clear();
+            kind.extend_from_slice(named);
+            table.walk(&self.tape, text, &mut self.names, &mut self.walked).map_err(|_| Failure::Malformed)?;
+            let Walked { found, fixed, .. } = &self.walked;
             let is_string =
                 |found: &&Found| found.part == Part::Value && self.tape.node(found.node as usize).kind == Kind::String;
-            self.open.extend(self.found.iter().filter(is_string).map(|found| found.node));
+            self.open.extend(found.iter().filter(is_string).map(|found| found.node));
+            self.open.retain(|node| !fixed.contains(node));
             self.open.sort_unstable();
             self.open.dedup();
         }
+        self.named.clear();
+        self.named.extend_from_slice(named);
         self.text.clear();
         self.text.extend_from_slice(text);
         Ok(())
@@ -41,7 +63,7 @@ impl Reader {
     }
 
     pub(crate) fn found(&self) -> &[Found] {
-        &self.found
+        &self.walked.found
     }
 }
 
@@ -55,9 +77,9 @@ mod tests {
     #[test]
     fn what_came_before_makes_no_difference() {
         let mut random = Random::seeded(5);
-        let table = Table::new(openai_chat::ROWS);
+        let table = Table::new(&openai_chat::LAYOUT);
         for _ in 0..2_000 {
-            let mut reader = Reader::default();
+            let mut reader = Reader::new(8);
             for _ in 0..10 {
                 let strings = ["", "a", "some more text", "\\n", "\\\"q\\\"", "é", "\\ud83c", "[]", "\u{1}", "x\\"];
                 let mut string = || format!("\"{}\"", random.pick(&strings));
@@ -75,15 +97,15 @@ mod tests {
                     format!(r#"{{"choices":[{{"delta":{{{content}:{reasoning}}}}}]}}"#),
                 ];
                 let text = &shapes[random.below(4)];
-                let read = reader.read(&table, text.as_bytes());
-                let (mut tape, mut found) = (Tape::default(), Vec::new());
-                let afresh =
-                    tape.read(text.as_bytes()).is_ok() && table.walk(&tape, text.as_bytes(), &mut found).is_ok();
+                let read = reader.read(&table, b"", text.as_bytes());
+                let (mut tape, mut walked) = (Tape::default(), Walked::default());
+                let afresh = tape.read(text.as_bytes()).is_ok()
+                    && table.walk(&tape, text.as_bytes(), &mut Names::new(8), &mut walked).is_ok();
                 assert_eq!(read.is_ok(), afresh, "{text}");
                 if read.is_err() {
                     break;
                 }
-                assert_eq!(reader.found(), found, "{text}");
+                assert_eq!(reader.found(), walked.found, "{text}");
                 assert_eq!(format!("{:?}", reader.tape().nodes()), format!("{:?}", tape.nodes()), "{text}");
             }
         }

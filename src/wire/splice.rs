@@ -70,7 +70,7 @@ struct Writer<'a, 'b> {
 impl Writer<'_, '_> {
     fn close_number_before(&mut self, shape: Shape) {
         if *self.quoted == Quoted::Yes && shape != Shape::Number {
-            self.out.extend_from_slice(b"\\\"");
+            self.quote();
             *self.quoted = Quoted::No;
         }
     }
@@ -85,7 +85,7 @@ impl Writer<'_, '_> {
         let is_last = pieces.iter().all(|piece| piece.shape == Shape::Number);
         let end = if is_last { self.splice.text.end } else { self.text + digits as u64 };
         if self.splice.cuts.touches(self.text..end) {
-            self.out.extend_from_slice(b"\\\"");
+            self.quote();
             *self.quoted = Quoted::Yes;
         }
     }
@@ -143,7 +143,7 @@ impl Writer<'_, '_> {
                 continue;
             };
             let mut replacement = Vec::new();
-            escape_twice(cut.replacement.as_deref().unwrap_or_default(), &mut replacement);
+            escape_inner(&self.splice.coding, cut.replacement.as_deref().unwrap_or_default(), &mut replacement);
             self.slot = Some((at + replacement.len(), text));
             self.out.splice(at..at, replacement);
         }
@@ -160,8 +160,16 @@ impl Writer<'_, '_> {
         match shape {
             Shape::Bare => self.out.extend_from_slice(text.as_bytes()),
             Shape::Text => escape_into(text, self.out),
-            _ => escape_twice(text, self.out),
+            _ => escape_inner(&self.splice.coding, text, self.out),
         }
+    }
+
+    /// A quote around a string of the JSON text.
+    fn quote(&mut self) {
+        self.out.extend_from_slice(match self.splice.coding {
+            Coding::Json(_) => b"\"",
+            _ => b"\\\"",
+        });
     }
 
     /// The raw bytes at the end whose meaning came later.
@@ -173,8 +181,11 @@ impl Writer<'_, '_> {
     }
 }
 
-/// Escapes for a JSON string within a JSON string.
-fn escape_twice(text: &str, out: &mut Vec<u8>) {
+/// Escapes for a string of the JSON text, which may itself stand in a JSON string.
+fn escape_inner(coding: &Coding, text: &str, out: &mut Vec<u8>) {
+    if let Coding::Json(_) = coding {
+        return escape_into(text, out);
+    }
     let mut once = Vec::new();
     escape_into(text, &mut once);
     // Escaping leaves UTF-8 as it was.

@@ -1,13 +1,15 @@
 //! Fields that wait for more than their own text: what repeats a channel, what covers all of it, and calls that leave
 //! whole or not at all.
 
-use super::{Incoming, Moderator, Reading};
+use super::{Around, Incoming, Moderator, Reading};
 use crate::policy::ChannelKind;
 use crate::wire::coding::Coding;
-use crate::wire::lanes::Key;
+use crate::wire::json::Kind;
+use crate::wire::lanes::{Key, coding_of};
 use crate::wire::queue::{End, Field, Touch};
+use crate::wire::rows::{Label, Role};
 use crate::wire::snapshot::Shows;
-use crate::wire::table::{Found, Role};
+use crate::wire::table::{Found, NO_LANE};
 use crate::wire::{Failure, Observer, ToolCalls};
 use std::ops::Range;
 
@@ -17,23 +19,19 @@ impl Moderator {
         &mut self,
         reading: &Reading<'_>,
         found: &Found,
-        of: &'static str,
+        label: Label,
         event: &mut Incoming,
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
         let content = reading.string(reading.tape.node(found.node as usize).content());
-        let row = self.table.row(of).unwrap_or(found.row);
-        let role = self.table.role(row).unwrap_or(found.role);
-        let (kind, coding) = match role {
-            Role::Args => (ChannelKind::ToolArgs, Coding::ARGS),
-            Role::Text(kind) => (kind, Coding::TEXT),
-            _ => (ChannelKind::Text, Coding::TEXT),
-        };
-        let key = Key { choice: found.choice, row: found.row, item: found.item, name: 0 };
-        let lane = self.lanes.open(key, found.role, kind, coding)?;
-        let beside = reading.found.iter().find(|f| f.row == row && f.choice == found.choice && f.item == found.item);
-        let delta = beside.map_or(&b""[..], |f| &reading.text[reading.tape.node(f.node as usize).content()]);
-        let primary = self.lanes.find(Key { row, ..key });
+        let key = Key { choice: found.choice, lane: found.lane, item: found.item, name: 0 };
+        let lane = self.lanes.open(key, found.role, label.kind, coding_of(found.role))?;
+        let deltas = self.table.deltas_of(label).unwrap_or(NO_LANE);
+        let is_beside = |f: &&Found| f.lane == deltas && f.choice == found.choice && f.item == found.item;
+        let beside = reading.found.iter().find(is_beside).map(|f| reading.tape.node(f.node as usize));
+        let delta =
+            beside.filter(|node| node.kind == Kind::String).map_or(&b""[..], |node| &reading.text[node.content()]);
+        let primary = self.lanes.find(Key { lane: deltas, ..key });
         let (fresh, touch) = match self.lanes.snapshot(lane, content.bytes, delta, primary, self.event)? {
             Shows::AllWithNewFrom(from) => (&content.bytes[from..], Touch::View),
             Shows::OnlyNew => (content.bytes, Touch::Splice),
@@ -69,15 +67,27 @@ impl Moderator {
 
     /// A tool call that must leave whole or not at all: the event waits for the end of its arguments, which is the end
     /// of its choice, for calls may come interleaved.
-    pub(super) fn call(&mut self, found: &Found, args: &str, event: &mut Incoming) -> Result<(), Failure> {
+    pub(super) fn call(
+        &mut self,
+        reading: &Reading<'_>,
+        found: &Found,
+        args: Label,
+        around: &Around,
+        event: &mut Incoming,
+    ) -> Result<(), Failure> {
         if self.tool_calls == ToolCalls::Streamed {
             return Ok(());
         }
-        let row = self.table.row(args).unwrap_or(found.row);
-        let key = Key { choice: found.choice, row, item: found.item, name: 0 };
-        let lane = self.lanes.open(key, Role::Args, ChannelKind::ToolArgs, Coding::ARGS)?;
+        let lane = self.table.deltas_of(args).unwrap_or(NO_LANE);
+        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
+        let lane = self.lanes.open(key, Role::Text(args), args.kind, coding_of(Role::Text(args)))?;
         let at = self.lanes.entry(lane).lane.len();
-        let coding = Coding::ARGS;
-        self.add_field(event, Field { lane, touch: Touch::Splice, end: End::Known(at), start: at, raw: 0..0, coding })
+        let call = reading.tape.node(found.node as usize).span();
+        let place = if around.calls.contains(&call.start) { around.calls.clone() } else { call };
+        let raw = reading.payload.place(place);
+        self.add_field(
+            event,
+            Field { lane, touch: Touch::Call, end: End::Known(at), start: at, raw, coding: Coding::Bare },
+        )
     }
 }

@@ -1,13 +1,10 @@
 //! How events leave: in order, each when every text in it is decided, with what was cut spliced out.
 
-use super::{Moderator, null};
+use super::{Moderator, emptied};
 use crate::wire::Observer;
-use crate::wire::json::Tape;
-use crate::wire::queue::{Edit, End, Field, Payload, Touch, Waiting, apply};
+use crate::wire::queue::{Edit, End, Field, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
-use crate::wire::table::Role;
 use bytes::Bytes;
-use std::ops::Range;
 use std::time::Instant;
 
 /// How much of what waits may leave.
@@ -46,29 +43,25 @@ impl Moderator {
     fn leave(&mut self, extent: Extent, now: Instant, observer: &mut dyn Observer) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        let Some(Waiting { raw, payload, since, mut edits, .. }) = self.queue.pop(&mut fields) else { return };
-        let is_half_call = fields.iter().any(|field| {
-            let entry = self.lanes.entry(field.lane);
-            self.is_atomic(entry) && !entry.lane.is_finished()
-        });
-        if !is_half_call {
-            for field in &fields {
-                edits.extend(self.edit(field, &raw, extent));
-            }
-            if !edits.is_empty() {
-                self.null_sides(&raw, &payload, &mut edits);
-            }
-            let bytes = if edits.is_empty() { raw } else { apply(&raw, &mut edits) };
-            observer.release(bytes.len(), now.saturating_duration_since(since));
-            self.out.push_back(bytes);
+        let Some(Waiting { raw, since, mut edits, sides, .. }) = self.queue.pop(&mut fields) else { return };
+        for field in &fields {
+            edits.extend(self.edit(field, &raw, extent));
         }
+        let bytes = if edits.is_empty() {
+            raw
+        } else {
+            empty_sides(&raw, &sides, &mut edits);
+            apply(&raw, &mut edits)
+        };
+        observer.release(bytes.len(), now.saturating_duration_since(since));
+        self.out.push_back(bytes);
         self.fields = fields;
     }
 
     /// What becomes of a field that leaves, if anything.
     fn edit(&mut self, field: &Field, raw: &Bytes, extent: Extent) -> Option<Edit> {
-        let entry = self.lanes.entry_mut(field.lane);
-        let lane = &mut entry.lane;
+        let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_finished();
+        let lane = &mut self.lanes.entry_mut(field.lane).lane;
         let limit = if extent == Extent::Decided { lane.decided() } else { u64::MAX };
         let end = match field.end {
             End::Known(end) => end,
@@ -78,8 +71,9 @@ impl Moderator {
         let is_touched = end > limit || lane.cuts.touches(field.start..end);
         let mut quoted = if field.touch == Touch::Splice { lane.quoted } else { Quoted::No };
         let with = match field.touch {
-            Touch::Null => is_touched.then(|| b"null".to_vec()),
-            Touch::Seal => (is_touched || lane.is_edited()).then(|| b"null".to_vec()),
+            Touch::Call => is_half_call.then(|| emptied(field.raw.clone(), raw).with),
+            Touch::Null => is_touched.then(|| emptied(field.raw.clone(), raw).with),
+            Touch::Seal => (is_touched || lane.is_edited()).then(|| emptied(field.raw.clone(), raw).with),
             Touch::Splice | Touch::View => {
                 let content = &raw[field.raw.start as usize..field.raw.end as usize];
                 let splice =
@@ -97,33 +91,15 @@ impl Moderator {
         lane.forget(field.start);
         with.map(|with| Edit { span: field.raw.clone(), with })
     }
+}
 
-    /// What is said about a text that was edited goes with it.
-    fn null_sides(&self, raw: &Bytes, payload: &Payload, edits: &mut Vec<Edit>) {
-        let Some(text) = payload.text(raw) else { return };
-        let (mut tape, mut all) = (Tape::default(), Vec::new());
-        // It was read before, so it can be read again.
-        if tape.read(text).is_err() || self.table.walk(&tape, text, &mut all).is_err() {
-            return;
-        }
-        edits.sort_by_key(|edit| edit.span.start);
-        let has_edit = |scope: &Range<u32>| {
-            let first = edits.partition_point(|edit| edit.span.start < scope.start);
-            edits.get(first).is_some_and(|edit| edit.span.start < scope.end)
-        };
-        let everything = 0..raw.len() as u32;
-        let mut scope = everything.clone();
-        let mut sides = Vec::new();
-        for found in &all {
-            let span = payload.place(tape.node(found.node as usize).span());
-            match found.role {
-                Role::Choice => scope = span,
-                Role::Side if has_edit(if scope.contains(&span.start) { &scope } else { &everything }) => {
-                    sides.push(null(span));
-                }
-                _ => {}
-            }
-        }
-        edits.extend(sides);
-    }
+/// What is said about a text that was edited goes with it.
+fn empty_sides(raw: &[u8], sides: &[Side], edits: &mut Vec<Edit>) {
+    edits.sort_by_key(|edit| edit.span.start);
+    let is_edited = |side: &&Side| {
+        let first = edits.partition_point(|edit| edit.span.start < side.about.start);
+        edits.get(first).is_some_and(|edit| edit.span.start < side.about.end)
+    };
+    let empty: Vec<Edit> = sides.iter().filter(is_edited).map(|side| emptied(side.place.clone(), raw)).collect();
+    edits.extend(empty);
 }

@@ -1,0 +1,140 @@
+//! What a dialect is written in: its fields, and what each of them is.
+//!
+//! A path names a field from where its group stands: `a.b` is a member of a member, `a[]` every element of an array,
+//! `a[#]` every element that is told apart by its member `index` (or, without one, by its place), `a[?b]` every
+//! element whose member `b` is `true`, `a.*` every member that no other row names, `a.**` everything below, and the
+//! empty path the group's own place.
+//!
+//! A string that no row names is moderated as a text of its own, and so is every number and every key that no row
+//! names: a dialect that has not heard of a field does not leak by it.
+
+use crate::policy::ChannelKind;
+
+/// How a dialect's events are laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Members of the root that name the kind of the event; the first that is there does. Without one its framing
+    /// may have named it.
+    pub(crate) kind: &'static [&'static str],
+    /// Members of the root that say which choice the event is about, and which item of it.
+    pub(crate) indexes: [&'static [&'static str]; 2],
+    pub(crate) groups: &'static [Group],
+}
+
+/// Rows that stand at the same places.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Group {
+    /// The kinds of event that have them; none named: all.
+    pub(crate) kinds: &'static [&'static str],
+    /// The path that theirs go on from.
+    pub(crate) under: &'static str,
+    pub(crate) rows: &'static [Row],
+    pub(crate) reading: Reading,
+}
+
+/// How the texts of a group are to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    AsWritten,
+    /// Each text stands there whole, once more or for the first time.
+    Whole,
+}
+
+impl Group {
+    /// Rows of every event.
+    pub(crate) const fn all(rows: &'static [Row]) -> Group {
+        Group { kinds: &[], under: "", rows, reading: Reading::AsWritten }
+    }
+
+    /// Rows of the events of these kinds.
+    pub(crate) const fn of(kinds: &'static [&'static str], rows: &'static [Row]) -> Group {
+        Group { kinds, ..Group::all(rows) }
+    }
+
+    /// The same rows, further down.
+    pub(crate) const fn under(self, under: &'static str) -> Group {
+        Group { under, ..self }
+    }
+
+    /// The same rows, where each text is whole.
+    pub(crate) const fn whole(self) -> Group {
+        Group { reading: Reading::Whole, ..self }
+    }
+}
+
+/// One field of a dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row(pub(crate) &'static str, pub(crate) Role);
+
+/// A channel, as its choice's and item's only one of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    pub(crate) name: &'static str,
+    pub(crate) kind: ChannelKind,
+    pub(crate) notation: Notation,
+}
+
+/// How a channel's text stands in the fields that carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notation {
+    /// As the content of strings.
+    Text,
+    /// As a JSON text in the content of strings, or as the JSON value itself.
+    Json,
+}
+
+impl Label {
+    pub(crate) const fn text(name: &'static str, kind: ChannelKind) -> Label {
+        Label { name, kind, notation: Notation::Text }
+    }
+
+    /// A tool call's arguments.
+    pub(crate) const fn args(name: &'static str) -> Label {
+        Label { name, kind: ChannelKind::ToolArgs, notation: Notation::Json }
+    }
+}
+
+/// What a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Carries the deltas of a channel.
+    Text(Label),
+    /// Repeats, delta by delta, what another field of the same choice carries. Moderated like any text, but what is
+    /// found in it is reported only where the other field is absent.
+    Echo(Label),
+    /// Repeats what a channel carries: all of it so far, or only the event's delta.
+    Snapshot(Label),
+    /// Repeats a channel that is at its end: all of it.
+    Repeat(Label),
+    /// A text of its own: whole within the event.
+    Own(ChannelKind),
+    /// A member of an object that carries deltas, which the dialect does not know or does not join itself. A channel
+    /// for each key, which ends when an event comes without it.
+    Unlisted(ChannelKind),
+    /// A token's text; the tokens of a choice are a channel that repeats another.
+    Token(Label),
+    /// A token's bytes as an array of numbers, likewise.
+    TokenBytes(Label),
+    /// A token's bytes beside the one that was chosen: a text of its own.
+    OwnBytes(ChannelKind),
+    /// Says something about the text beside it and goes when any of that is edited.
+    Side,
+    /// Covers all the text of a kind in its choice and goes when any of that was edited.
+    Seal(ChannelKind),
+    /// Shows that an event is one of the dialect's.
+    Hallmark,
+    /// The object of one choice.
+    Choice,
+    /// Holds the tool calls of a choice.
+    Calls,
+    /// The object of one tool call, with the channel of its arguments.
+    Call(Label),
+    /// Says that its choice is at its end, unless it is `null` or empty.
+    Finish,
+    /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.
+    Error,
+    /// What the stream has cost so far.
+    Usage,
+    /// Carries no model text.
+    Inert,
+}

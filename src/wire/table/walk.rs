@@ -1,0 +1,470 @@
+//! The walk through an event that finds what its dialect's rows name.
+
+use super::{BadIndex, Elements, Found, NO_LANE, Part, Place, Reach, Table};
+use crate::policy::ChannelKind;
+use crate::wire::json::{Kind, Tape, unescape_into};
+use crate::wire::rows::{Notation, Role};
+use std::collections::BTreeMap;
+
+impl Table {
+    /// Finds every field of an event that something must be done about, in document order. The framing may have
+    /// given it a kind, in `walked`.
+    pub(crate) fn walk(
+        &self,
+        tape: &Tape,
+        text: &[u8],
+        names: &mut Names,
+        walked: &mut Walked,
+    ) -> Result<(), BadIndex> {
+        let Walked { kind, found, fixed } = walked;
+        found.clear();
+        fixed.clear();
+        let mut walk = Walk { table: self, tape, text, found, fixed, key: Vec::new() };
+        let root = walk.root(kind);
+        let scope = walk.scope(names)?;
+        walk.value(0, Some(root), scope)
+    }
+}
+
+/// What a walk has found.
+#[derive(Debug, Default)]
+pub(crate) struct Walked {
+    /// The event's kind. The framing's name goes in; what the event itself says comes out.
+    pub(crate) kind: Vec<u8>,
+    pub(crate) found: Vec<Found>,
+    /// Strings that this depends on.
+    pub(crate) fixed: Vec<u32>,
+}
+
+/// Numbers for names that tell choices apart.
+#[derive(Debug)]
+pub(crate) struct Names {
+    numbers: BTreeMap<Box<[u8]>, u32>,
+    most: usize,
+}
+
+/// Where the numbers of names begin; a plain index is below.
+const FIRST_NAME: u32 = 1 << 31;
+
+impl Names {
+    pub(crate) fn new(most: usize) -> Names {
+        Names { numbers: BTreeMap::new(), most }
+    }
+
+    fn number(&mut self, name: &[u8]) -> Result<u32, BadIndex> {
+        if let Some(&number) = self.numbers.get(name) {
+            return Ok(number);
+        }
+        let number = FIRST_NAME + self.numbers.len() as u32;
+        if self.numbers.len() >= self.most {
+            return Err(BadIndex);
+        }
+        self.numbers.insert(name.into(), number);
+        Ok(number)
+    }
+}
+
+/// The indexes on the way to a field.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scope {
+    indexes: [u32; 2],
+    depth: usize,
+}
+
+impl Scope {
+    fn enter(mut self, index: u32) -> Scope {
+        if let Some(slot) = self.indexes.get_mut(self.depth) {
+            *slot = index;
+        }
+        self.depth += 1;
+        self
+    }
+}
+
+struct Walk<'a> {
+    table: &'a Table,
+    tape: &'a Tape,
+    text: &'a [u8],
+    found: &'a mut Vec<Found>,
+    fixed: &'a mut Vec<u32>,
+    key: Vec<u8>,
+}
+
+impl Walk<'_> {
+    /// The root of the event's kind.
+    fn root(&mut self, kind: &mut Vec<u8>) -> usize {
+        let members = self.table.layout.kind.iter();
+        let named = members.filter_map(|name| self.member(name)).find(|node| self.kind(*node) == Kind::String);
+        if let Some(node) = named {
+            self.fixed.push(node as u32);
+            kind.clear();
+            unescape_into(&self.text[self.tape.node(node).content()], kind);
+        }
+        let named = std::str::from_utf8(kind).ok().and_then(|kind| self.table.roots.get(kind));
+        named.copied().unwrap_or(0)
+    }
+
+    /// The choice and the item that the event says it is about.
+    fn scope(&mut self, names: &mut Names) -> Result<Scope, BadIndex> {
+        let mut scope = Scope::default();
+        for members in self.table.layout.indexes.iter().filter(|members| !members.is_empty()) {
+            let node = members.iter().find_map(|name| self.member(name));
+            scope = scope.enter(match node.map(|node| (node, self.kind(node))) {
+                None | Some((_, Kind::Null)) => 0,
+                Some((node, Kind::String)) => {
+                    self.fixed.push(node as u32);
+                    let mut name = Vec::new();
+                    unescape_into(&self.text[self.tape.node(node).content()], &mut name);
+                    names.number(&name)?
+                }
+                Some((node, _)) => self.digits(node)?,
+            });
+        }
+        Ok(scope)
+    }
+
+    /// A member of the root.
+    fn member(&self, name: &str) -> Option<usize> {
+        (self.kind(0) == Kind::Object).then(|| self.tape.member(self.text, 0, name)).flatten()
+    }
+
+    fn kind(&self, node: usize) -> Kind {
+        self.tape.node(node).kind
+    }
+
+    fn value(&mut self, node: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
+        let kind = self.kind(node);
+        let place = at.map(|at| &self.table.places[at]);
+        let row = place.and_then(|place| place.row);
+        let is_text = matches!(kind, Kind::String | Kind::Number);
+        let is_container = matches!(kind, Kind::Object | Kind::Array);
+        if let (Some((lane, role)), Reach::Below) = (row, place.map_or(Reach::Here, |place| place.reach)) {
+            if role == Role::Usage && kind == Kind::Object {
+                self.find(role, lane, node, Part::Value, scope);
+            }
+            self.below(node, role, scope);
+            return Ok(());
+        }
+        match row {
+            Some((_, Role::Inert)) => {}
+            // A JSON text that is no string is the value itself.
+            Some((lane, role @ (Role::Text(label) | Role::Repeat(label) | Role::Snapshot(label))))
+                if label.notation == Notation::Json && is_container =>
+            {
+                self.find(role, lane, node, Part::Value, scope);
+                return Ok(());
+            }
+            Some((_, Role::Choice | Role::Call(_))) if kind != Kind::Object => {}
+            Some((_, Role::Calls)) if !is_container => {}
+            Some((_, Role::Error | Role::Side)) if kind == Kind::Null => {}
+            Some((_, Role::TokenBytes(_) | Role::OwnBytes(_))) if kind != Kind::Array => {}
+            Some((lane, role)) if !role.is_of_strings() => {
+                self.find(role, lane, node, Part::Value, scope);
+                // Numbers in it are bytes, or speak of tokens.
+                if place.is_some_and(Place::is_leaf) && !role.has_texts_below() {
+                    self.below(node, Role::Inert, scope);
+                    return Ok(());
+                }
+                if is_text {
+                    self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope);
+                }
+            }
+            Some((lane, role)) if kind == Kind::String => self.find(role, lane, node, Part::Value, scope),
+            // A number where a text belongs is one to clients that are not strict.
+            Some((_, role)) if kind == Kind::Number => {
+                self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
+            }
+            None if is_text => self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope),
+            _ => {}
+        }
+        match kind {
+            Kind::Object => self.members(node, at, scope),
+            Kind::Array => self.elements(node, at, scope),
+            _ => Ok(()),
+        }
+    }
+
+    /// Everything within a value is what its row says: of inert fields only the strings are looked at.
+    fn below(&mut self, node: usize, role: Role, scope: Scope) {
+        let own = match role {
+            Role::Own(kind) => Role::Own(kind),
+            _ => OWN_TEXT,
+        };
+        match self.kind(node) {
+            Kind::String => self.find(own, NO_LANE, node, Part::Value, scope),
+            Kind::Number if role == own => self.find(own, NO_LANE, node, Part::Value, scope),
+            _ => {}
+        }
+        for child in self.tape.children(node) {
+            if role == own && self.kind(node) == Kind::Object {
+                self.find(own, NO_LANE, child, Part::Key, scope);
+            }
+            self.below(child, role, scope);
+        }
+    }
+
+    fn members(&mut self, parent: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
+        let (tape, text, table) = (self.tape, self.text, self.table);
+        for child in tape.children(parent) {
+            let place = at.map(|at| &table.places[at]);
+            let key = tape.key(text, child, &mut self.key);
+            let named = place.and_then(|place| place.members.iter().find(|(name, _)| name.as_bytes() == key));
+            let to = match named {
+                Some((_, to)) => Some(*to),
+                None => {
+                    self.find(OWN_TEXT, NO_LANE, child, Part::Key, scope);
+                    place.and_then(|place| place.any_member)
+                }
+            };
+            if !self.is_idle(child, to) {
+                self.value(child, to, scope)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing to find at a value: most members of an event are such.
+    fn is_idle(&self, node: usize, at: Option<usize>) -> bool {
+        let role = at.and_then(|at| self.table.places[at].row).map(|(_, role)| role);
+        match self.kind(node) {
+            Kind::Object | Kind::Array => false,
+            Kind::String | Kind::Number => role == Some(Role::Inert),
+            Kind::Null => true,
+            _ => role != Some(Role::Side),
+        }
+    }
+
+    fn elements(&mut self, parent: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
+        let (tape, table) = (self.tape, self.table);
+        let place = at.map(|at| &table.places[at]);
+        let elements = place.and_then(|place| place.elements);
+        let flagged = place.and_then(|place| place.flagged);
+        for (i, child) in tape.children(parent).enumerate() {
+            let scope = match elements {
+                Some((Elements::Indexed, _)) => scope.enter(self.index(child, i)?),
+                _ => scope,
+            };
+            let to = match flagged {
+                Some((flag, to)) if self.is_flagged(child, flag) => Some(to),
+                _ => elements.map(|(_, to)| to),
+            };
+            self.value(child, to, scope)?;
+        }
+        Ok(())
+    }
+
+    fn is_flagged(&self, element: usize, flag: &str) -> bool {
+        self.kind(element) == Kind::Object
+            && self.tape.member(self.text, element, flag).is_some_and(|member| self.kind(member) == Kind::True)
+    }
+
+    /// The `index` of an array's element.
+    fn index(&self, element: usize, place: usize) -> Result<u32, BadIndex> {
+        let member = (self.kind(element) == Kind::Object).then(|| self.tape.member(self.text, element, "index"));
+        match member.flatten() {
+            Some(member) if self.kind(member) != Kind::Null => self.digits(member),
+            _ => Ok(place as u32),
+        }
+    }
+
+    /// Another spelling of the same number would be another channel here and the same one to some clients, so only
+    /// plain digits are taken.
+    fn digits(&self, node: usize) -> Result<u32, BadIndex> {
+        let digits = std::str::from_utf8(&self.text[self.tape.node(node).span()]).ok();
+        digits.and_then(|digits| digits.parse().ok()).filter(|index| *index < FIRST_NAME).ok_or(BadIndex)
+    }
+
+    fn find(&mut self, role: Role, lane: u16, node: usize, part: Part, scope: Scope) {
+        let [choice, item] = scope.indexes;
+        self.found.push(Found { role, lane, node: node as u32, part, choice, item });
+    }
+}
+
+const OWN_TEXT: Role = Role::Own(ChannelKind::Text);
+
+impl Role {
+    /// Whether what stands in a value of this role is looked at for itself, numbers and all.
+    fn has_texts_below(self) -> bool {
+        !matches!(self, Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side)
+    }
+
+    /// Whether it speaks of a string, rather than of a value of any kind.
+    fn is_of_strings(self) -> bool {
+        match self {
+            Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
+            Role::Own(_) | Role::Unlisted(_) | Role::Finish | Role::Seal(_) | Role::Inert => true,
+            Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Hallmark | Role::Choice => false,
+            Role::Calls | Role::Call(_) | Role::Error | Role::Usage => false,
+        }
+    }
+
+    /// The kind of channel that its text is in.
+    fn channel(self) -> ChannelKind {
+        match self {
+            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => label.kind,
+            Role::Token(label) | Role::TokenBytes(label) => label.kind,
+            Role::Own(kind) | Role::OwnBytes(kind) | Role::Unlisted(kind) => kind,
+            _ => ChannelKind::Text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::rows::{Group, Label, Layout, Row};
+
+    const TEXT: Label = Label::text("content", ChannelKind::Text);
+    const REASONING: Label = Label::text("reasoning", ChannelKind::Reasoning);
+    const ARGS: Label = Label::args("arguments");
+
+    const CHAT: Layout = Layout {
+        kind: &[],
+        indexes: [&[], &[]],
+        groups: &[Group::all(&[
+            Row("id", Role::Inert),
+            Row("usage.**", Role::Usage),
+            Row("choices[#]", Role::Choice),
+            Row("choices[#].index", Role::Inert),
+            Row("choices[#].delta.content", Role::Text(TEXT)),
+            Row("choices[#].delta.tool_calls[#].index", Role::Inert),
+            Row("choices[#].delta.tool_calls[#].function.arguments", Role::Text(ARGS)),
+            Row("choices[#].delta.*", Role::Unlisted(ChannelKind::Text)),
+            Row("choices[#].logprobs", Role::Side),
+            Row("choices[#].logprobs.content[].token", Role::Token(TEXT)),
+        ])],
+    };
+
+    const TYPED: Layout = Layout {
+        kind: &["type"],
+        indexes: [&["index", "id"], &["item"]],
+        groups: &[
+            Group::all(&[Row("type", Role::Inert), Row("id", Role::Inert), Row("item", Role::Inert)]),
+            Group::of(&["part"], &[Row("text", Role::Text(TEXT)), Row("args", Role::Text(ARGS))]),
+            Group::of(&["part"], &[Row("[?thought].text", Role::Text(REASONING)), Row("[].text", Role::Text(TEXT))])
+                .under("parts"),
+            Group::of(&["start", "end"], &[Row("", Role::Choice), Row("text", Role::Text(TEXT))]),
+            Group::of(&["end"], &[Row("text", Role::Text(TEXT)), Row("seen.**", Role::Own(ChannelKind::ToolResult))])
+                .whole(),
+        ],
+    };
+
+    /// Role, what it is about, and the indexes.
+    fn walk_as(layout: &'static Layout, named: &str, text: &str) -> Result<Vec<(Role, String, u32, u32)>, BadIndex> {
+        let (mut tape, mut walked) = (Tape::default(), Walked { kind: named.into(), ..Walked::default() });
+        tape.read(text.as_bytes()).unwrap();
+        Table::new(layout).walk(&tape, text.as_bytes(), &mut Names::new(2), &mut walked)?;
+        let about = |found: &Found| {
+            let node = tape.node(found.node as usize);
+            let span = if found.part == Part::Key { node.key() } else { node.span() };
+            (found.role, text[span].to_owned(), found.choice, found.item)
+        };
+        Ok(walked.found.iter().map(about).collect())
+    }
+
+    fn walk(text: &str) -> Result<Vec<(Role, String, u32, u32)>, BadIndex> {
+        walk_as(&CHAT, "", text)
+    }
+
+    #[test]
+    fn rows_are_found_wherever_they_are() {
+        let text = r#"{"id":"x","choices":[{"index":2,"delta":{"cont\u0065nt":"a","tool_calls":
+            [{"index":1,"function":{"arguments":"{"}}]},"logprobs":{"content":[{"token":"a"}]}}],"usage":{"total":"1"}}"#;
+        let roles: Vec<_> =
+            walk(text).unwrap().into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
+        assert_eq!(
+            roles,
+            [
+                (Role::Choice, 2, 0),
+                (Role::Text(TEXT), 2, 0),
+                (Role::Text(ARGS), 2, 1),
+                (Role::Side, 2, 0),
+                (Role::Token(TEXT), 2, 0),
+                (Role::Usage, 0, 0),
+                (OWN_TEXT, 0, 0),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_no_row_names_is_a_text_of_its_own() {
+        let found =
+            walk(r#"{"id":{"a":["b",1]},"choices":[{"delta":{"x":"y","content":["z"]},"logprobs":null}]}"#).unwrap();
+        let expected = [
+            (OWN_TEXT, "a"),
+            (OWN_TEXT, "\"b\""),
+            (OWN_TEXT, "1"),
+            (Role::Choice, r#"{"delta":{"x":"y","content":["z"]},"logprobs":null}"#),
+            (OWN_TEXT, "x"),
+            (Role::Unlisted(ChannelKind::Text), "\"y\""),
+            (OWN_TEXT, "\"z\""),
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for ((role, text, ..), expected) in found.iter().zip(expected) {
+            assert_eq!((*role, text.as_str()), expected);
+        }
+    }
+
+    #[test]
+    fn an_index_is_digits() {
+        assert_eq!(walk(r#"{"choices":[{},{}]}"#).unwrap()[1].2, 1, "without an index the place counts");
+        for bad in ["1.0", "-1", "1e0", "\"1\"", "99999999999", "2147483648", "true"] {
+            assert_eq!(walk(&format!(r#"{{"choices":[{{"index":{bad}}}]}}"#)), Err(BadIndex), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_event_has_its_rows() {
+        let roles = |named, text| -> Vec<(Role, u32, u32)> {
+            let found = walk_as(&TYPED, named, text).unwrap().into_iter();
+            found.map(|(role, _, choice, item)| (role, choice, item)).collect()
+        };
+        let part =
+            r#"{"type":"p\u0061rt","index":3,"item":1,"text":"a","parts":[{"text":"b"},{"text":"c","thought":true}]}"#;
+        let own_key = (OWN_TEXT, 3, 1);
+        assert_eq!(
+            roles("", part),
+            [
+                (OWN_TEXT, 3, 1), // the key `index`, which no row names
+                (OWN_TEXT, 3, 1),
+                (Role::Text(TEXT), 3, 1),
+                (Role::Text(TEXT), 3, 1),
+                (Role::Text(REASONING), 3, 1),
+                own_key, // the key `thought`
+            ]
+        );
+        assert_eq!(roles("part", r#"{"text":"a"}"#), [(Role::Text(TEXT), 0, 0)], "the framing names it");
+        assert_eq!(roles("part", r#"{"type":"other","text":"a"}"#).len(), 2, "the event knows better");
+        assert_eq!(roles("start", r#"{"text":"a"}"#), [(Role::Choice, 0, 0), (Role::Text(TEXT), 0, 0)]);
+        let whole = roles("end", r#"{"text":"a","seen":{"k":["v",7,null]}}"#);
+        let result = (Role::Own(ChannelKind::ToolResult), 0, 0);
+        assert_eq!(whole, [(Role::Choice, 0, 0), (Role::Repeat(TEXT), 0, 0), result, result, result]);
+    }
+
+    #[test]
+    fn choices_may_have_names() {
+        let (mut names, table) = (Names::new(2), Table::new(&TYPED));
+        let mut choice = |id: &str| {
+            let text = format!(r#"{{"type":"start","id":"{id}"}}"#);
+            let (mut tape, mut walked) = (Tape::default(), Walked::default());
+            tape.read(text.as_bytes()).unwrap();
+            table.walk(&tape, text.as_bytes(), &mut names, &mut walked)?;
+            assert_eq!(walked.fixed.len(), 2, "what a name says is not like any other string");
+            Ok(walked.found[0].choice)
+        };
+        let (a, b) = (choice("a"), choice("b"));
+        assert_ne!(a, b);
+        assert_eq!(choice("\\u0061"), a);
+        assert_eq!(choice("c"), Err(BadIndex), "more names than the limit");
+    }
+
+    #[test]
+    fn a_json_text_may_be_the_value_itself() {
+        let found = walk_as(&TYPED, "part", r#"{"args":{"a":["b"]},"text":7}"#).unwrap();
+        let expected = [
+            (Role::Text(ARGS), r#"{"a":["b"]}"#.to_owned(), 0, 0),
+            (Role::Own(ChannelKind::Text), "7".to_owned(), 0, 0),
+        ];
+        assert_eq!(found, expected);
+    }
+}
