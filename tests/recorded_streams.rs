@@ -4,7 +4,7 @@
 mod drive;
 
 use bytes::Bytes;
-use drive::{cut, recorded};
+use drive::{Recorded, cut, recorded};
 use holdback::{Dialect, Ending, Filter, Pack, Policy, Rule};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,9 @@ const CUTS: [usize; 5] = [1, 2, 3, 7, 64];
 fn untouched_streams_leave_as_they_came() {
     let never = Policy::builder().rule(Rule::literal("never", "\u{1}never\u{1}")).build().unwrap();
     let mut endings = BTreeMap::<String, usize>::new();
-    for (name, input) in recorded() {
+    for Recorded { name, dialect, bytes: input } in recorded() {
         for size in CUTS.into_iter().chain([input.len()]) {
-            for dialect in [None, Some(Dialect::OpenAiChat)] {
+            for dialect in [None, Some(dialect)] {
                 let output = cut(&never, dialect, &input, size);
                 assert!(output.bytes.starts_with(&input), "{name} at {size}: {:?}", output.ending);
                 let added = String::from_utf8_lossy(&output.bytes[input.len()..]).into_owned();
@@ -40,11 +40,11 @@ fn touched_streams_do_not_depend_on_the_cuts() {
         .build()
         .unwrap();
     let mut touched = 0;
-    for (name, input) in recorded() {
-        let whole = cut(&policy, Some(Dialect::OpenAiChat), &input, input.len());
+    for Recorded { name, dialect, bytes: input } in recorded() {
+        let whole = cut(&policy, Some(dialect), &input, input.len());
         touched += usize::from(whole.bytes != input);
         for size in CUTS {
-            let output = cut(&policy, Some(Dialect::OpenAiChat), &input, size);
+            let output = cut(&policy, Some(dialect), &input, size);
             assert_eq!(output, whole, "{name} at {size}");
         }
         assert!(!matches!(whole.ending, Ending::UpstreamFailed(holdback::wire::Failure::Malformed)), "{name}");
@@ -56,7 +56,7 @@ fn touched_streams_do_not_depend_on_the_cuts() {
 fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
     let policy = Pack::ALL.into_iter().fold(Policy::builder(), |policy, pack| policy.pack(pack)).build().unwrap();
     let (mut most, mut sum, mut count) = (0, 0, 0);
-    for (name, input) in recorded() {
+    for Recorded { name, dialect, bytes: input } in recorded() {
         let whole = cut(&policy, None, &input, input.len());
         for size in CUTS {
             assert_eq!(cut(&policy, None, &input, size), whole, "{name} at {size}");
@@ -64,7 +64,7 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
         if whole.verdicts.is_empty() {
             assert_eq!(whole.bytes, input, "{name}");
         }
-        let waiting = waiting(&policy, &input);
+        let waiting = waiting(&policy, dialect, &input);
         most = most.max(waiting.iter().copied().max().unwrap_or(0));
         sum += waiting.iter().sum::<usize>();
         count += waiting.len();
@@ -76,8 +76,8 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
 }
 
 /// How many events wait after each one.
-fn waiting(policy: &Policy, input: &[u8]) -> Vec<usize> {
-    let mut filter = Filter::new(policy, Some(Dialect::OpenAiChat));
+fn waiting(policy: &Policy, dialect: Dialect, input: &[u8]) -> Vec<usize> {
+    let mut filter = Filter::new(policy, Some(dialect));
     let mut waiting = 0;
     let events = String::from_utf8_lossy(input).into_owned();
     let push = |event: &str| {
@@ -125,8 +125,8 @@ impl Texts {
         for event in drive::events(&stream) {
             texts.collect("", &event);
         }
-        let args = texts.joined.iter().filter(|(path, _)| path.ends_with("arguments"));
-        let inner: Vec<Value> = args.filter_map(|(_, args)| serde_json::from_str(args).ok()).collect();
+        let args = texts.joined.iter().filter(|(path, _)| JSON_TEXTS.iter().any(|name| path.ends_with(name)));
+        let inner: Vec<Value> = args.filter_map(|(_, args)| json_texts(args)).flatten().collect();
         inner.iter().for_each(|args| texts.collect(".args", args));
         texts
     }
@@ -167,15 +167,25 @@ impl Texts {
     }
 }
 
+/// The names of fields that carry a JSON text in pieces.
+const JSON_TEXTS: [&str; 4] = ["arguments", "partial_json", "input", "args"];
+
+/// What the JSON texts in a string say, one behind the other; `None` if they are none.
+fn json_texts(text: &str) -> Option<Vec<Value>> {
+    serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().ok()
+}
+
 /// Words of six letters or more that a client would show.
 fn words(channel: &str, text: &str, words: &mut BTreeSet<String>) {
-    let shown = match serde_json::from_str::<Value>(text) {
-        Ok(args) if channel.ends_with("args") => {
+    let is_json = ["args", "json", "arguments"].iter().any(|name| channel.ends_with(name));
+    let shown = match json_texts(text).filter(|_| is_json) {
+        Some(args) => {
             let mut texts = Texts::default();
-            texts.collect("", &args);
+            args.iter().for_each(|args| texts.collect("", args));
             texts.single.join(" ")
         }
-        _ => text.to_owned(),
+        None if is_json => text.replace("\\n", " "),
+        None => text.to_owned(),
     };
     let letters = shown.split(|c: char| !c.is_ascii_alphabetic());
     words.extend(letters.filter(|word| word.len() >= 6).map(str::to_owned));
@@ -191,14 +201,14 @@ fn a_redacted_word_is_nowhere() {
         .map(|line| (line["file"].as_str().unwrap().to_owned(), line["channels"].clone()))
         .collect();
     let (mut tried, mut leaks) = (0, Vec::new());
-    for (name, input) in recorded() {
+    for Recorded { name, dialect, bytes: input } in recorded() {
         let mut canaries = BTreeSet::new();
         for (channel, text) in expected.get(&name).and_then(Value::as_object).into_iter().flatten() {
             words(channel, text.as_str().unwrap_or_default(), &mut canaries);
         }
         for word in &canaries {
             let policy = Policy::builder().rule(Rule::literal("canary", word).redact("[x]")).build().unwrap();
-            let output = cut(&policy, Some(Dialect::OpenAiChat), &input, input.len());
+            let output = cut(&policy, Some(dialect), &input, input.len());
             tried += 1;
             leaks.extend(Texts::of(&output).holding(word).map(|at| format!("{name}: {word}: {at}")));
             if output.bytes == input {

@@ -500,10 +500,9 @@ fn signatures_do_not_outlive_an_edit() {
 }
 
 #[test]
-fn events_of_another_dialect_fail_closed() {
+fn events_of_no_dialect_fail_closed_or_are_moderated_alone() {
     let whole = delta_of(0, r#"{"content":"a sec"}"#);
     let other = [
-        r#"{"type":"content_block_delta","delta":{"text":"a sec"}}"#,
         r#"{"response":"a sec"}"#,
         r#""a sec""#,
         "a sec",
@@ -512,16 +511,16 @@ fn events_of_another_dialect_fail_closed() {
     ];
     for data in other {
         let input = format!(": ping\n\ndata:\n\ndata: {data}\n\ndata: {}\n\n", data.replace("a sec", "ret"));
+        let mut options = FilterOptions::default();
+        options.other_events = OtherEvents::Refuse;
         for dialect in [CHAT, None] {
-            let output = at_every_cut(&usual(), dialect, input.as_bytes());
+            let output = filter(Filter::with_options(&usual(), dialect, options.clone()), [Bytes::from(input.clone())]);
             assert_eq!(output.ending, Ending::UpstreamFailed(Failure::Unknown), "{data}");
             assert_eq!(error_code(&output).as_deref(), Some("upstream_unknown"));
             assert!(!output.text().contains("sec"), "{}", output.text());
+            let output = at_every_cut(&usual(), dialect, input.as_bytes());
+            assert_eq!((output.text(), output.ending), (input.clone(), Ending::Complete));
         }
-        let mut options = FilterOptions::default();
-        options.other_events = OtherEvents::EachAlone;
-        let output = filter(Filter::with_options(&usual(), CHAT, options), [Bytes::from(input.clone())]);
-        assert_eq!((output.text(), output.ending), (input, Ending::Complete));
     }
     // Between events of the dialect others are moderated one by one.
     let between = |text: &str| format!("{}event: x\ndata: {{\"x\":\"{text}\"}}\n\n{}", content("a"), answer(&["b"]));

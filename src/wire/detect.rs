@@ -1,60 +1,177 @@
-//! What a stream's first bytes say about its dialect.
+//! What a stream's first bytes say about its framing.
 
-use super::Dialect;
+use super::framing::Framing;
+use super::grammar::Members;
 
-/// What is known of a stream's dialect.
+/// What is known of how a stream is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guess {
-    Is(Dialect),
+    Is(Framing),
+    /// Plain text: it is not framed.
+    Text,
     /// More bytes are needed.
     Open,
 }
 
-/// The fields that an event stream may begin with.
-const FIELDS: [&[u8]; 4] = [b"data:", b"event:", b"id:", b"retry:"];
+/// How much of a stream is looked at. One that has not said what it is by then is text.
+pub(crate) const MOST: usize = 4096;
 
-/// Looks at a stream's first bytes: an event stream begins with a field or a comment, a JSON document with a
-/// bracket, and anything else is text.
-pub(crate) fn detect(start: &[u8]) -> Guess {
+/// Looks at a stream's first bytes: an event stream begins with comments and fields, of which one is data; JSON with a
+/// bracket, behind which JSON goes on; and anything else is text. Once the stream is at its end, `start` is all of it.
+pub(crate) fn detect(start: &[u8], extent: Extent) -> Guess {
     const BOM: &[u8] = b"\xef\xbb\xbf";
-    if BOM.starts_with(start) {
+    if extent == Extent::SoFar && BOM.starts_with(start) {
         return Guess::Open;
     }
-    let start = start.strip_prefix(BOM).unwrap_or(start).trim_ascii_start();
-    match start.first() {
+    let text = start.strip_prefix(BOM).unwrap_or(start);
+    let guess = match text.trim_ascii_start().first() {
         None => Guess::Open,
-        Some(b':') => Guess::Is(Dialect::OpenAiChat),
-        Some(b'{' | b'[') => Guess::Is(Dialect::Json),
-        _ if FIELDS.iter().any(|field| start.starts_with(field)) => Guess::Is(Dialect::OpenAiChat),
-        _ if FIELDS.iter().any(|field| field.starts_with(start)) => Guess::Open,
-        _ => Guess::Is(Dialect::Text),
+        Some(b'{' | b'[') => json(text.trim_ascii_start(), extent),
+        Some(0) => frames(text, extent),
+        Some(_) => fields(text, extent),
+    };
+    match guess {
+        Guess::Open if extent == Extent::Whole || start.len() >= MOST => Guess::Text,
+        guess => guess,
     }
+}
+
+/// How much of a stream has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    SoFar,
+    Whole,
+}
+
+/// A document, or lines of JSON: what follows the first line tells them apart.
+fn json(text: &[u8], extent: Extent) -> Guess {
+    let is_json = match (text[0], text[1..].trim_ascii_start().first()) {
+        (_, None) => return Guess::Open,
+        (b'[', Some(b'{')) => return Guess::Is(Framing::Array),
+        (b'[', Some(first)) => matches!(first, b'[' | b'"' | b']' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'),
+        (_, Some(first)) => matches!(first, b'"' | b'}'),
+    };
+    if !is_json {
+        return Guess::Text;
+    }
+    let first_line = memchr::memchr(b'\n', text).map(|end| text.split_at(end));
+    match first_line {
+        Some((line, rest)) if Members::of(line).is_some() => match rest.trim_ascii_start().first() {
+            Some(b'{') => Guess::Is(Framing::Lines),
+            None if extent == Extent::SoFar => Guess::Open,
+            _ => Guess::Is(Framing::Document),
+        },
+        None if extent == Extent::SoFar && text.len() < MOST => Guess::Open,
+        _ => Guess::Is(Framing::Document),
+    }
+}
+
+/// A frame of Amazon's encoding: its length, below 16 MiB, and the checksum of its beginning.
+fn frames(text: &[u8], extent: Extent) -> Guess {
+    match text.get(..12) {
+        Some(prelude) if crc32fast::hash(&prelude[..8]).to_be_bytes() == prelude[8..] => {
+            Guess::Is(Framing::AmazonEventStream)
+        }
+        None if extent == Extent::SoFar => Guess::Open,
+        _ => Guess::Text,
+    }
+}
+
+/// The lines of an event stream, as far as they come. What has the form of a field may be one, known or not, until a
+/// line comes that has not.
+fn fields(text: &[u8], extent: Extent) -> Guess {
+    let mut has_event = false;
+    for line in text.split_inclusive(|b| matches!(b, b'\n' | b'\r')) {
+        let is_whole = extent == Extent::Whole || line.ends_with(b"\n") || line.ends_with(b"\r");
+        let line = line.trim_ascii_end();
+        let name = &line[..memchr::memchr(b':', line).unwrap_or(line.len())];
+        let has_colon = name.len() < line.len();
+        match name {
+            b"" => {}
+            b"data" if has_colon => return Guess::Is(Framing::EventStream),
+            b"event" | b"id" | b"retry" if has_colon => has_event = true,
+            name if !name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) => return Guess::Text,
+            _ if is_whole && !has_colon => return Guess::Text,
+            _ => {}
+        }
+    }
+    let is_stream =
+        extent == Extent::Whole && (has_event || text.trim_ascii_start().starts_with(b":")) && text.ends_with(b"\n");
+    if is_stream { Guess::Is(Framing::EventStream) } else { Guess::Open }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const EVENTS: Guess = Guess::Is(Framing::EventStream);
+    const DOCUMENT: Guess = Guess::Is(Framing::Document);
+
     #[test]
     fn first_bytes() {
-        let cases: [(&[u8], Guess); 14] = [
+        let cases: [(&[u8], Guess); 29] = [
             (b"", Guess::Open),
             (b"\xef\xbb", Guess::Open),
             (b"\n \r\n", Guess::Open),
             (b"dat", Guess::Open),
-            (b"data: x", Guess::Is(Dialect::OpenAiChat)),
-            (b"\xef\xbb\xbfdata:", Guess::Is(Dialect::OpenAiChat)),
-            (b"\n\nevent:", Guess::Is(Dialect::OpenAiChat)),
-            (b": ping", Guess::Is(Dialect::OpenAiChat)),
+            (b"data: x", EVENTS),
+            (b"\xef\xbb\xbfdata:", EVENTS),
+            (b"\n\nevent:", Guess::Open),
+            (b"\n\nevent: a\ndata:", EVENTS),
+            (b": ping", Guess::Open),
+            (b": ping\n\ndata:", EVENTS),
+            (b"x: y\r\ndata:", EVENTS),
+            (b"id: 7\nA line", Guess::Text),
+            (b":) said he", Guess::Open),
+            (b":)\nsaid he", Guess::Text),
             (b"retry", Guess::Open),
-            (b" {", Guess::Is(Dialect::Json)),
-            (b"[", Guess::Is(Dialect::Json)),
-            (b"Hello", Guess::Is(Dialect::Text)),
-            (b"database", Guess::Is(Dialect::Text)),
-            (b"idea", Guess::Is(Dialect::Text)),
+            (b" {", Guess::Open),
+            (b" {\"a", Guess::Open),
+            (b"[", Guess::Open),
+            (b"[{", Guess::Is(Framing::Array)),
+            (b"[INFO] started", Guess::Text),
+            (b"{curly}", Guess::Text),
+            (b"{\"a\":1}\n", Guess::Open),
+            (b"{\"a\":1}\n{", Guess::Is(Framing::Lines)),
+            (b"{\"a\":\n", DOCUMENT),
+            (b"Hello", Guess::Open),
+            (b"Hello you", Guess::Text),
+            (b"database\n", Guess::Text),
+            (b"\0\0\0\x10\0\0\0\0\x05\xc2\x48\xeb", Guess::Is(Framing::AmazonEventStream)),
+            (b"\0\0\0\x10\0\0\0\0\x05\xc2\x48\xec", Guess::Text),
         ];
         for (start, guess) in cases {
-            assert_eq!(detect(start), guess, "{:?}", String::from_utf8_lossy(start));
+            assert_eq!(detect(start, Extent::SoFar), guess, "{:?}", String::from_utf8_lossy(start));
+        }
+        assert_eq!(detect(&b"\n".repeat(MOST), Extent::SoFar), Guess::Text);
+        assert_eq!(detect(format!("{{\"a\":\"{}", "x".repeat(MOST)).as_bytes(), Extent::SoFar), DOCUMENT);
+    }
+
+    #[test]
+    fn all_bytes() {
+        let cases: [(&[u8], Guess); 8] = [
+            (b"Hello", Guess::Text),
+            (b"Note: this", Guess::Text),
+            (b": ping\n\n", EVENTS),
+            (b"id: 7\n", EVENTS),
+            (b"{\"a\":1}\n", DOCUMENT),
+            (b"{\"a\":1}", DOCUMENT),
+            (b"{", Guess::Text),
+            (b"", Guess::Text),
+        ];
+        for (start, guess) in cases {
+            assert_eq!(detect(start, Extent::Whole), guess, "{:?}", String::from_utf8_lossy(start));
+        }
+    }
+
+    #[test]
+    fn more_bytes_never_change_what_is_known() {
+        for text in
+            ["id: 7\nretry: 3\n: c\n\ndata: {}\n\n", "{\"a\":1}\n{\"b\":2}", "[1, 2]", "Once: there was\na king"]
+        {
+            let guesses = (0..=text.len()).map(|end| detect(&text.as_bytes()[..end], Extent::SoFar));
+            let known: Vec<Guess> = guesses.skip_while(|guess| *guess == Guess::Open).collect();
+            assert!(known.windows(2).all(|pair| pair[0] == pair[1]), "{text:?}: {known:?}");
         }
     }
 }

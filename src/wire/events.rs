@@ -1,17 +1,18 @@
-//! An event stream under a policy: framed, moderated event by event, and brought to an end that its clients
+//! A stream of events under a policy: framed, moderated event by event, and brought to an end that its clients
 //! understand.
 
 use super::coding::Coding;
-use super::grammar::{Account, Fault, Grammar, Members};
+use super::dialects;
+use super::framing::{Closed, Event, Framer, Framing, Unreadable};
+use super::grammar::{Account, Fault, Grammar, Members, Said};
 use super::moderate::{Choice, Incoming, Moderator, Signals};
-use super::queue::{Edit, Folded, Payload};
-use super::sse::{Closed, Event, Field, Framer, Line};
+use super::queue::{Edit, Payload};
 use super::{Ending, Failure, FilterOptions, Observer, OtherEvents, UsageChunk};
 use crate::policy::{ChannelKind, Policy};
 use bytes::Bytes;
 use std::time::Instant;
 
-/// One event stream.
+/// A stream of events.
 #[derive(Debug)]
 pub(crate) struct EventStream {
     grammar: Grammar,
@@ -20,9 +21,9 @@ pub(crate) struct EventStream {
     usage_chunk: UsageChunk,
     other_events: OtherEvents,
     progress: Progress,
-    /// The first event that a choice spoke in: endings copy what it says of itself.
-    chunk: Option<(Bytes, Payload)>,
-    /// The last event that told the usage.
+    /// The event that endings copy what a stream says of itself from.
+    first: Option<First>,
+    /// The last usage that an event told.
     usage: Option<Vec<u8>>,
     /// How the event that was handed on last was closed.
     last_closed: Closed,
@@ -35,8 +36,18 @@ struct Progress {
     /// An event of the dialect.
     native: bool,
     reported_error: bool,
+    /// An event said that the answer is at its end. Some protocols send accounts after it.
+    complete: bool,
     /// The protocol's last word.
     end: bool,
+}
+
+/// The event that endings copy from.
+#[derive(Debug)]
+struct First {
+    raw: Bytes,
+    payload: Payload,
+    has_choice: bool,
 }
 
 /// What becomes of an event.
@@ -47,18 +58,18 @@ enum Leaves {
 }
 
 impl EventStream {
-    pub(crate) fn new(policy: &Policy, grammar: Grammar, options: &FilterOptions) -> EventStream {
-        let moderator = Moderator::new(policy, (grammar.table)(), options);
+    /// A stream of this dialect. Should its first event be of another one, it is that one's.
+    pub(crate) fn new(policy: &Policy, grammar: Grammar, framing: Framing, options: &FilterOptions) -> EventStream {
         EventStream {
+            framer: Framer::new(framing, options.limits.event_bytes),
+            moderator: Moderator::new(policy, &grammar, options),
             grammar,
-            framer: Framer::new(options.limits.event_bytes),
-            moderator,
             usage_chunk: options.usage_chunk,
             other_events: options.other_events,
             progress: Progress::default(),
-            chunk: None,
+            first: None,
             usage: None,
-            last_closed: Closed::ByBlankLine,
+            last_closed: Closed::Whole,
         }
     }
 
@@ -97,16 +108,21 @@ impl EventStream {
     /// Lets what is decided leave, and brings the stream to this end.
     pub(crate) fn end(&mut self, ending: &Ending, now: Instant, observer: &mut dyn Observer) {
         self.moderator.release(now, observer);
-        let said = match ending {
-            Ending::ClientGone | Ending::Complete => Vec::new(),
-            // The client was told the end, or the error, already.
-            _ if self.progress.end || self.progress.reported_error => Vec::new(),
-            Ending::Terminated(_) if !self.moderator.has_half_call() => (self.grammar.stop)(&self.account()),
-            _ => Fault::of(ending).map(self.grammar.fault).unwrap_or_default(),
-        };
+        let has_half_call = self.moderator.has_half_call();
         if *ending != Ending::ClientGone {
             self.moderator.flush(now, observer);
         }
+        let said = match (ending, Fault::of(ending)) {
+            (_, None) => Vec::new(),
+            // The client was told the end, or the error, already.
+            _ if self.progress.end || self.progress.complete || self.progress.reported_error => Vec::new(),
+            (Ending::Terminated(_), Some(fault)) => {
+                let account = self.account();
+                let stop = (!has_half_call).then(|| (self.grammar.stop)(&account)).flatten();
+                stop.unwrap_or_else(|| (self.grammar.fault)(fault, &account))
+            }
+            (_, Some(fault)) => (self.grammar.fault)(fault, &self.account()),
+        };
         self.say(&said);
     }
 
@@ -116,18 +132,17 @@ impl EventStream {
 
     fn read_events(&mut self, now: Instant, observer: &mut dyn Observer) -> Result<(), Failure> {
         while self.moderator.stop().is_none() {
-            let Some(event) = self.framer.next().map_err(|_| Failure::Malformed)? else { break };
+            let Some(event) = self.framer.next().map_err(unreadable)? else { break };
             self.read_event(event, now, observer)?;
         }
         Ok(())
     }
 
-    /// Takes what no blank line ended. A client ignores it, but may not be the only reader.
+    /// Takes what no blank line ended, or no newline. A client ignores it, but may not be the only reader.
     fn read_rest(&mut self, now: Instant, observer: &mut dyn Observer) -> Result<(), Failure> {
-        let Some(event) = self.framer.finish() else { return Ok(()) };
+        let Some(event) = self.framer.finish().map_err(|_| Failure::Truncated)? else { return Ok(()) };
         if event.closed == Closed::ByEndOfStream {
-            let payload = payload_of(&event.raw, self.framer.lines());
-            let data = payload.text(&event.raw).map(<[u8]>::trim_ascii).unwrap_or_default();
+            let data = event.payload.text(&event.raw).map(<[u8]>::trim_ascii).unwrap_or_default();
             let is_whole = (self.grammar.is_end)(data) || Members::of(data).is_some();
             let is_broken = !is_whole && matches!(data.first(), Some(b'{' | b'['));
             if is_broken {
@@ -137,36 +152,39 @@ impl EventStream {
                 return Ok(());
             }
         }
-        self.last_closed = event.closed;
         self.read_event(event, now, observer)
     }
 
     fn read_event(&mut self, event: Event, now: Instant, observer: &mut dyn Observer) -> Result<(), Failure> {
-        let mut edits = Vec::new();
-        for line in self.framer.lines() {
-            let content = match line.field {
-                Field::Data => continue,
-                Field::Unknown => line.start as usize..line.value_end as usize,
-                _ => line.value(),
-            };
-            if self.moderator.own(ChannelKind::Text, Coding::Bare, &event.raw[content], observer).is_some() {
-                edits.push(Edit { span: line.start..line.end, with: Vec::new() });
+        self.last_closed = event.closed;
+        let mut incoming = Incoming::new(&event);
+        for aside in &event.asides {
+            let content = aside.content.start as usize..aside.content.end as usize;
+            let text = &event.raw[content];
+            if self.moderator.own(ChannelKind::Text, Coding::Bare, text, observer).is_some() {
+                let line = aside.line.clone().ok_or(Failure::Malformed)?;
+                incoming.edits.push(Edit { span: line, with: Vec::new() });
             }
         }
-        let payload = payload_of(&event.raw, self.framer.lines());
-        let mut incoming = Incoming::new(event.raw, payload, edits);
-        match self.read_data(&mut incoming, observer)? {
+        match self.read_data(&event, &mut incoming, observer)? {
             Leaves::InTurn => self.moderator.enqueue(incoming, now),
-            Leaves::Never => Ok(()),
+            Leaves::Never => {
+                self.moderator.forget(incoming);
+                Ok(())
+            }
         }
     }
 
-    fn read_data(&mut self, event: &mut Incoming, observer: &mut dyn Observer) -> Result<Leaves, Failure> {
+    fn read_data(
+        &mut self,
+        event: &Event,
+        incoming: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) -> Result<Leaves, Failure> {
         let Some(data) = event.payload.text(&event.raw) else { return Ok(Leaves::InTurn) };
         self.progress.data = true;
         let trimmed = data.trim_ascii();
         if (self.grammar.is_end)(trimmed) {
-            event.payload = Payload::None;
             self.moderator.finish(observer)?;
             if self.moderator.stop().is_some() {
                 // The end that the policy brings has a last word of its own.
@@ -188,10 +206,17 @@ impl EventStream {
             _ => false,
         };
         if is_json {
-            let signals = self.moderator.read(event, observer)?;
-            self.note(signals, event);
-        } else {
-            self.read_plain(event, observer);
+            if !self.progress.native {
+                self.recognize(event.kind(), data);
+            }
+            let signals = self.moderator.read(incoming, event, observer)?;
+            if signals.is_own_ending && self.moderator.stop().is_some() {
+                return Ok(Leaves::Never);
+            }
+            self.note(&signals, event);
+        } else if let Some(text) = self.moderator.own(ChannelKind::Text, Coding::Bare, data, observer) {
+            // Data that is no JSON is a text of its own.
+            incoming.edits.extend(self.framer.rewrite(event, &text));
         }
         let is_known = self.progress.native || self.progress.reported_error || is_blank;
         match self.other_events {
@@ -200,28 +225,25 @@ impl EventStream {
         }
     }
 
-    /// Data that is no JSON is a text of its own.
-    fn read_plain(&mut self, event: &mut Incoming, observer: &mut dyn Observer) {
-        let payload = std::mem::take(&mut event.payload);
-        let Some(data) = payload.text(&event.raw) else { return };
-        let Some(text) = self.moderator.own(ChannelKind::Text, Coding::Bare, data, observer) else { return };
-        let line_end = self.framer.line_end().as_str();
-        let mut text = Some(in_data_lines(&text, line_end));
-        for line in self.framer.lines().iter().filter(|line| line.field == Field::Data) {
-            // The first line takes all of it.
-            let with = text.take();
-            let span = if with.is_some() { line.value_start..line.value_end } else { line.start..line.end };
-            event.edits.push(Edit { span, with: with.unwrap_or_default() });
+    /// Finds out whose the stream's first events are.
+    fn recognize(&mut self, kind: &[u8], data: &[u8]) {
+        let Some(members) = Members::of(data) else { return };
+        if !(self.grammar.recognizes)(kind, &members) {
+            let Some(grammar) = dialects::recognize(kind, &members) else { return };
+            self.grammar = grammar;
+            self.moderator.take_grammar(&grammar);
         }
+        self.progress.native = true;
     }
 
-    fn note(&mut self, signals: Signals, event: &Incoming) {
-        self.progress.native |= signals.is_native;
+    fn note(&mut self, signals: &Signals, event: &Event) {
         self.progress.reported_error |= signals.is_error;
-        if self.chunk.is_none() && signals.has_choice {
-            self.chunk = Some((event.raw.clone(), event.payload.clone()));
+        self.progress.complete = signals.is_end || (self.progress.complete && !signals.is_beginning);
+        if self.first.as_ref().is_none_or(|first| signals.has_choice && !first.has_choice) && self.progress.native {
+            let (raw, payload) = (event.raw.clone(), event.payload.clone());
+            self.first = Some(First { raw, payload, has_choice: signals.has_choice });
         }
-        if let (Some(usage), Some(text)) = (signals.usage, event.payload.text(&event.raw)) {
+        if let (Some(usage), Some(text)) = (signals.usage.clone(), event.payload.text(&event.raw)) {
             self.usage = Some(text[usage].to_vec());
         }
     }
@@ -240,58 +262,35 @@ impl EventStream {
     /// Whether the stream may end here.
     fn is_complete(&self) -> bool {
         let choices = self.moderator.choices();
-        let is_finished = !choices.is_empty() && choices.values().all(|choice| *choice == Choice::Finished);
+        let is_finished = !self.grammar.ends_with_a_word
+            && !choices.is_empty()
+            && choices.values().all(|choice| *choice == Choice::Finished);
         let is_foreign = self.progress.data && !self.progress.native;
-        let is_at_end = self.progress.end || is_finished || is_foreign;
+        let is_at_end = self.progress.end || self.progress.complete || is_finished || is_foreign;
         is_at_end && !self.progress.reported_error
     }
 
     fn account(&self) -> Account<'_> {
-        let chunk = self.chunk.as_ref().and_then(|(raw, payload)| Members::of(payload.text(raw)?));
+        let first = self.first.as_ref().and_then(|first| Members::of(first.payload.text(&first.raw)?));
         let is_open = |(index, choice): (&u32, &Choice)| (*choice == Choice::Open).then_some(*index);
-        let usage = match self.usage_chunk {
-            UsageChunk::Asked => self.usage.as_deref(),
-            UsageChunk::NotAsked => None,
-        };
-        Account { chunk, open_choices: self.moderator.choices().iter().filter_map(is_open).collect(), usage }
+        Account {
+            first,
+            open_choices: self.moderator.choices().iter().filter_map(is_open).collect(),
+            usage: self.usage.as_deref(),
+            usage_chunk: self.usage_chunk,
+            kept: self.moderator.kept(),
+            texts: self.moderator.texts(),
+        }
     }
 
-    /// Hands on events of the filter's own, in the stream's own line ends.
-    fn say(&mut self, events: &[Vec<u8>]) {
-        let line_end = self.framer.line_end().as_str();
-        let mut out = Vec::new();
-        if self.last_closed == Closed::ByEndOfStream && !events.is_empty() {
-            out.extend_from_slice(line_end.repeat(2).as_bytes());
-        }
-        for data in events {
-            out.extend_from_slice(b"data: ");
-            out.extend_from_slice(data);
-            out.extend_from_slice(line_end.repeat(2).as_bytes());
-        }
-        if !out.is_empty() {
-            self.moderator.say(out);
+    /// Hands on events of the filter's own.
+    fn say(&mut self, said: &[Said]) {
+        for piece in self.framer.write(said, self.last_closed).into_iter().filter(|piece| !piece.is_empty()) {
+            self.moderator.say(piece);
         }
     }
 }
 
-/// Where an event's data lies.
-fn payload_of(raw: &[u8], lines: &[Line]) -> Payload {
-    let mut data = lines.iter().filter(|line| line.field == Field::Data);
-    let Some(first) = data.next() else { return Payload::None };
-    let Some(second) = data.next() else { return Payload::Whole(first.value_start..first.value_end) };
-    let mut folded = Folded::default();
-    for (i, line) in [first, second].into_iter().chain(data).enumerate() {
-        if i > 0 {
-            folded.text.push(b'\n');
-        }
-        folded.lines.push((folded.text.len() as u32, line.value_start));
-        folded.text.extend_from_slice(&raw[line.value()]);
-    }
-    Payload::Folded(Box::new(folded))
-}
-
-/// Writes text as the value of as many data lines as it takes.
-fn in_data_lines(text: &[u8], line_end: &str) -> Vec<u8> {
-    let lines = text.split(|b| *b == b'\n' || *b == b'\r');
-    lines.collect::<Vec<_>>().join(format!("{line_end}data: ").as_bytes())
+fn unreadable(_: Unreadable) -> Failure {
+    Failure::Malformed
 }

@@ -1,10 +1,11 @@
 //! One stream under a policy: wire bytes in, wire bytes out.
 
-use super::detect::{Guess, detect};
+use super::detect::{Extent, Guess, detect};
 use super::document::Document;
 use super::events::EventStream;
+use super::framing::Framing;
 use super::plain::PlainText;
-use super::{Dialect, Ending, FilterOptions, Observer, openai_chat};
+use super::{Dialect, Ending, FilterOptions, Observer};
 use crate::policy::Policy;
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
@@ -35,6 +36,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Filter {
     policy: Policy,
+    dialect: Option<Dialect>,
     options: FilterOptions,
     state: State,
     ending: Option<Ending>,
@@ -42,7 +44,7 @@ pub struct Filter {
 
 #[derive(Debug)]
 enum State {
-    /// The first bytes, which do not tell the dialect yet.
+    /// The first bytes, which do not tell yet how the stream is framed.
     Undecided(BytesMut),
     Text(Box<PlainText>),
     Events(Box<EventStream>),
@@ -50,18 +52,20 @@ enum State {
 }
 
 impl Filter {
-    /// A filter for one stream. Without a dialect it is told by the first event.
+    /// A filter for one stream. Without a dialect its first bytes and its first event tell.
     pub fn new(policy: &Policy, dialect: Option<Dialect>) -> Filter {
         Filter::with_options(policy, dialect, FilterOptions::default())
     }
 
     /// A filter for one stream that is told more than its policy.
     pub fn with_options(policy: &Policy, dialect: Option<Dialect>, options: FilterOptions) -> Filter {
-        let state = match dialect {
-            Some(dialect) => State::of(dialect, policy, &options),
-            None => State::Undecided(BytesMut::new()),
+        let framing = options.framing.or(dialect.filter(|dialect| *dialect != Dialect::Text).map(Dialect::framing));
+        let state = match (framing, dialect) {
+            (_, Some(Dialect::Text)) => State::Text(Box::new(PlainText::new(policy))),
+            (Some(framing), _) => State::framed(framing, dialect, policy, &options),
+            (None, _) => State::Undecided(BytesMut::new()),
         };
-        Filter { policy: policy.clone(), options, state, ending: None }
+        Filter { policy: policy.clone(), dialect, options, state, ending: None }
     }
 
     /// Takes the next bytes from upstream. What may leave is then had from [`pop`](Filter::pop).
@@ -69,7 +73,7 @@ impl Filter {
         if self.ending.is_some() {
             return;
         }
-        let Some(chunk) = self.begin(chunk) else { return };
+        let Some(chunk) = self.begin(chunk, Extent::SoFar) else { return };
         let ending = match &mut self.state {
             State::Undecided(_) => None,
             State::Text(text) => text.push(chunk, now, observer),
@@ -84,12 +88,10 @@ impl Filter {
         if self.ending.is_some() {
             return;
         }
-        if let State::Undecided(start) = &mut self.state {
-            // What does not say what it is is text.
-            let start = start.split().freeze();
-            self.state = State::of(Dialect::Text, &self.policy, &self.options);
+        if let Some(start) = self.begin(Bytes::new(), Extent::Whole) {
             self.push(start, now, observer);
         }
+        self.reconsider(now, observer);
         let ending = match &mut self.state {
             State::Undecided(_) => Ending::Complete,
             State::Text(text) => text.finish(now, observer),
@@ -135,17 +137,29 @@ impl Filter {
     }
 
     /// The bytes to moderate now: all that came, once it is known what they mean.
-    fn begin(&mut self, chunk: Bytes) -> Option<Bytes> {
-        let State::Undecided(start) = &mut self.state else { return Some(chunk) };
+    fn begin(&mut self, chunk: Bytes, extent: Extent) -> Option<Bytes> {
+        let State::Undecided(start) = &mut self.state else { return Some(chunk).filter(|chunk| !chunk.is_empty()) };
         start.extend_from_slice(&chunk);
-        match detect(start) {
-            Guess::Open if start.len() <= self.options.limits.event_bytes => None,
-            guess => {
-                let chunk = start.split().freeze();
-                let dialect = if let Guess::Is(dialect) = guess { dialect } else { Dialect::Text };
-                self.state = State::of(dialect, &self.policy, &self.options);
-                Some(chunk)
-            }
+        let state = match detect(start, extent) {
+            Guess::Open => return None,
+            Guess::Text => State::Text(Box::new(PlainText::new(&self.policy))),
+            Guess::Is(framing) => State::framed(framing, self.dialect, &self.policy, &self.options),
+        };
+        let chunk = start.split().freeze();
+        self.state = state;
+        Some(chunk)
+    }
+
+    /// What looked like JSON, but is none, is text after all. Only without escapes does it read the same.
+    fn reconsider(&mut self, now: Instant, observer: &mut dyn Observer) {
+        if let State::Json(document) = &mut self.state
+            && self.dialect.is_none()
+            && self.options.framing.is_none()
+            && document.is_plain()
+        {
+            let body = document.take_body();
+            self.state = State::Text(Box::new(PlainText::new(&self.policy)));
+            self.push(body, now, observer);
         }
     }
 
@@ -160,11 +174,11 @@ impl Filter {
 }
 
 impl State {
-    fn of(dialect: Dialect, policy: &Policy, options: &FilterOptions) -> State {
-        match dialect {
-            Dialect::Text => State::Text(Box::new(PlainText::new(policy))),
-            Dialect::OpenAiChat => State::Events(Box::new(EventStream::new(policy, openai_chat::GRAMMAR, options))),
-            Dialect::Json => State::Json(Box::new(Document::new(policy, options))),
+    fn framed(framing: Framing, dialect: Option<Dialect>, policy: &Policy, options: &FilterOptions) -> State {
+        let grammar = dialect.unwrap_or(Dialect::Json).grammar();
+        match framing {
+            Framing::Document => State::Json(Box::new(Document::new(policy, grammar, options))),
+            _ => State::Events(Box::new(EventStream::new(policy, grammar, framing, options))),
         }
     }
 }

@@ -1,29 +1,93 @@
 //! What tells one dialect from another: its table, and how its streams end.
 
-use super::json::Tape;
+use super::json::{Kind, Tape};
+use super::queue::{Edit, apply};
 use super::table::Table;
-use super::{Ending, Failure};
+use super::{Ending, Failure, UsageChunk};
+use crate::policy::ChannelKind;
 
 /// A dialect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grammar {
+    /// What the events of a stream carry.
     pub(crate) table: fn() -> &'static Table,
+    /// What a response carries that is not streamed.
+    pub(crate) document: fn() -> &'static Table,
+    /// Whether an event, or a document, is one of the dialect's. The kind is the one that its framing gives it.
+    pub(crate) recognizes: fn(kind: &[u8], event: &Members<'_>) -> bool,
     /// Whether an event's data is the protocol's own last word.
     pub(crate) is_end: fn(&[u8]) -> bool,
-    /// The data of the events that end a stream which the policy has stopped.
-    pub(crate) stop: fn(&Account<'_>) -> Vec<Vec<u8>>,
-    /// The data of the events that end a stream which has failed.
-    pub(crate) fault: fn(Fault) -> Vec<Vec<u8>>,
+    /// Whether a stream is not complete without an event that says so. Where there is none, all its choices have
+    /// finished.
+    pub(crate) ends_with_a_word: bool,
+    /// The kinds of event that endings must know of.
+    pub(crate) keeps: &'static [&'static str],
+    /// What a choice says of its end that the policy has stopped.
+    pub(crate) stop_reason: &'static str,
+    /// Whether endings must know what has left of each text.
+    pub(crate) keeps_texts: bool,
+    /// The events that end a stream which the policy has stopped; `None` if there is no saying so, and only an error
+    /// cannot be mistaken.
+    pub(crate) stop: fn(&Account<'_>) -> Option<Vec<Said>>,
+    /// The events that end a stream which has failed.
+    pub(crate) fault: fn(Fault, &Account<'_>) -> Vec<Said>,
+    /// A document of which the texts are cut already, as one that was stopped; `None` if it has no place to say so.
+    pub(crate) stop_document: fn(&[u8]) -> Option<Vec<u8>>,
+    /// What takes the place of a document that failed.
+    pub(crate) fault_document: fn(Fault) -> Vec<u8>,
+}
+
+/// An event of the filter's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Its kind, where the framing has a place for it.
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Said {
+    /// An event without a kind.
+    pub(crate) fn data(data: impl Into<Vec<u8>>) -> Said {
+        Said { kind: None, data: data.into() }
+    }
+
+    pub(crate) fn of(kind: &'static str, data: impl Into<Vec<u8>>) -> Said {
+        Said { kind: Some(kind), data: data.into() }
+    }
 }
 
 /// What an ending may say about the stream.
 #[derive(Debug)]
 pub(crate) struct Account<'a> {
-    /// The first event that a choice spoke in.
-    pub(crate) chunk: Option<Members<'a>>,
+    /// The first event of the dialect, or the first in which a choice spoke where there are choices.
+    pub(crate) first: Option<Members<'a>>,
     pub(crate) open_choices: Vec<u32>,
-    /// The usage that the upstream told last, as it stands, if the client asked for it.
+    /// The usage that the upstream told last, as it stands.
     pub(crate) usage: Option<&'a [u8]>,
+    pub(crate) usage_chunk: UsageChunk,
+    /// Events of the kinds that the dialect [keeps](Grammar::keeps), as they left.
+    pub(crate) kept: &'a [Kept],
+    /// What has left of each channel's text.
+    pub(crate) texts: Vec<LeftText<'a>>,
+}
+
+/// An event that has left.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) kind: &'static str,
+    pub(crate) text: Vec<u8>,
+}
+
+/// What has left of a channel's text.
+#[derive(Debug)]
+pub(crate) struct LeftText<'a> {
+    pub(crate) choice: u32,
+    pub(crate) item: u32,
+    pub(crate) kind: ChannelKind,
+    /// The channel's name in its dialect.
+    pub(crate) name: &'static str,
+    /// As the content of a JSON string.
+    pub(crate) escaped: &'a [u8],
 }
 
 /// The members of a JSON object.
@@ -40,10 +104,102 @@ impl<'a> Members<'a> {
         Some(Members { text, tape })
     }
 
-    /// A member's value as it stands.
-    pub(crate) fn value(&self, key: &str) -> Option<&'a [u8]> {
-        self.tape.member(self.text, 0, key).map(|member| &self.text[self.tape.node(member).span()])
+    /// A member's value as it stands; the path goes from member to member.
+    pub(crate) fn value(&self, path: &str) -> Option<&'a [u8]> {
+        self.node(path).map(|node| &self.text[self.tape.node(node).span()])
     }
+
+    /// The content of a member that is a string, as it stands.
+    pub(crate) fn string(&self, path: &str) -> Option<&'a [u8]> {
+        let node = self.tape.node(self.node(path)?);
+        (node.kind == Kind::String).then(|| &self.text[node.content()])
+    }
+
+    /// A member that is a plain number.
+    pub(crate) fn number<N: std::str::FromStr>(&self, path: &str) -> Option<N> {
+        std::str::from_utf8(self.value(path)?).ok()?.parse().ok()
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.node(path).is_some()
+    }
+
+    fn node(&self, path: &str) -> Option<usize> {
+        path.split('.').try_fold(0, |node, name| {
+            let is_object = self.tape.node(node).kind == Kind::Object;
+            is_object.then(|| self.tape.member(self.text, node, name)).flatten()
+        })
+    }
+}
+
+/// Changes to a JSON document.
+#[derive(Debug)]
+pub(crate) struct Edits<'a> {
+    text: &'a [u8],
+    tape: Tape,
+    edits: Vec<Edit>,
+}
+
+/// The root of a document.
+pub(crate) const ROOT: usize = 0;
+
+impl<'a> Edits<'a> {
+    pub(crate) fn of(text: &'a [u8]) -> Option<Edits<'a>> {
+        let mut tape = Tape::default();
+        tape.read(text).ok()?;
+        Some(Edits { text, tape, edits: Vec::new() })
+    }
+
+    pub(crate) fn member(&self, object: usize, name: &str) -> Option<usize> {
+        let is_object = self.tape.node(object).kind == Kind::Object;
+        is_object.then(|| self.tape.member(self.text, object, name)).flatten()
+    }
+
+    /// The elements of an array that is a member of the root.
+    pub(crate) fn elements(&self, name: &str) -> Vec<usize> {
+        let array = self.member(ROOT, name).filter(|array| self.tape.node(*array).kind == Kind::Array);
+        array.map(|array| self.tape.children(array).collect()).unwrap_or_default()
+    }
+
+    /// Gives a member another value; `None` if there is no such member.
+    pub(crate) fn set(&mut self, object: usize, name: &str, value: &str) -> Option<()> {
+        let span = self.tape.node(self.member(object, name)?).span();
+        self.edits.push(Edit { span: span.start as u32..span.end as u32, with: value.as_bytes().to_vec() });
+        Some(())
+    }
+
+    /// Leaves only those elements in an array of which this is true.
+    pub(crate) fn retain(&mut self, array: usize, stays: impl Fn(&Self, usize) -> bool) {
+        let elements: Vec<usize> = self.tape.children(array).collect();
+        let left: Vec<&[u8]> = elements
+            .iter()
+            .filter(|element| stays(self, **element))
+            .map(|element| &self.text[self.tape.node(*element).span()])
+            .collect();
+        if left.len() < elements.len() {
+            let span = self.tape.node(array).span();
+            let with = [b"[", &left.join(&b","[..])[..], b"]"].concat();
+            self.edits.push(Edit { span: span.start as u32..span.end as u32, with });
+        }
+    }
+
+    pub(crate) fn apply(mut self) -> Vec<u8> {
+        apply(self.text, &mut self.edits).to_vec()
+    }
+}
+
+/// Writes a JSON object of these members, whose values are written already.
+pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    let mut out = b"{".to_vec();
+    for (i, (key, value)) in members.into_iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(format!("\"{key}\":").as_bytes());
+        out.extend_from_slice(value);
+    }
+    out.push(b'}');
+    out
 }
 
 /// Why a stream ends with an error.

@@ -51,6 +51,8 @@ pub(crate) struct Entry {
     /// How its text stands on the wire, before any of it came.
     pub(crate) coding: Coding,
     snapshot: Snapshot,
+    /// What has left of it, as the content of a JSON string, if that is kept.
+    pub(crate) left: Option<Vec<u8>>,
     /// Number of the event that brought its last text, and where that text began.
     pub(crate) last_event: u64,
     /// Number of the event that named it last, were it with an empty text.
@@ -101,12 +103,26 @@ impl Lanes {
             role,
             coding,
             snapshot: Snapshot::default(),
+            left: None,
             last_event: 0,
             last_seen: 0,
             last_start: 0,
         });
         self.by_key.insert(key, id);
         Ok(id)
+    }
+
+    /// An answer begins: the channels before it are never gone on with.
+    pub(crate) fn begin_anew(&mut self) {
+        self.by_key.clear();
+        self.spoken.clear();
+    }
+
+    /// No event waits any more: forgets channels that are over.
+    pub(crate) fn forget_over(&mut self) {
+        if self.by_key.is_empty() {
+            self.entries.clear();
+        }
     }
 
     /// The number of an unlisted member's name.
@@ -315,6 +331,15 @@ impl Entry {
     /// Whether it is a part of a tool call.
     pub(crate) fn is_of_call(&self) -> bool {
         self.lane.kind() == ChannelKind::ToolArgs
+    }
+
+    /// Its name in the dialect.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.role {
+            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Token(label) => label.name,
+            Role::TokenBytes(label) => label.name,
+            _ => "",
+        }
     }
 
     /// Whether another channel has the same text, where it exists.

@@ -15,15 +15,16 @@ mod args;
 mod coding;
 mod cuts;
 mod detect;
+mod dialects;
 mod document;
 mod events;
 mod filter;
+mod framing;
 mod grammar;
 mod json;
 mod lane;
 mod lanes;
 mod moderate;
-mod openai_chat;
 mod options;
 mod plain;
 mod queue;
@@ -31,12 +32,12 @@ mod reader;
 mod rows;
 mod snapshot;
 mod splice;
-mod sse;
 mod table;
 #[cfg(test)]
 mod test_data;
 
 pub use filter::Filter;
+pub use framing::Framing;
 pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};
 
 use crate::policy::{ChannelKind, Verdict};
@@ -48,10 +49,13 @@ use std::time::Duration;
 pub enum Dialect {
     /// Plain text: one channel, no events.
     Text,
-    /// OpenAI chat completions, as an event stream.
-    OpenAiChat,
-    /// A JSON document, not streamed: chat completions, or any other JSON.
+    /// JSON whose API is not known beforehand: its first event, or the document itself, tells. Otherwise every string is
+    /// a text of its own.
     Json,
+    /// Anthropic's Messages API.
+    Anthropic,
+    /// OpenAI chat completions, and those of the many compatible servers and gateways.
+    OpenAiChat,
 }
 
 /// How a stream ended.

@@ -5,11 +5,14 @@ mod dependent;
 mod leave;
 
 use super::coding::Coding;
+use super::dialects::envelope;
+use super::framing::{Event, Wrap};
+use super::grammar::{Grammar, Kept, LeftText};
 use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of};
 use super::queue::{Edit, End, Field, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
-use super::rows::Role;
+use super::rows::{Label, Role};
 use super::splice::{Quoted, Splice};
 use super::table::{Found, Part, Table};
 use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
@@ -27,6 +30,10 @@ const FIELDS_AN_EVENT: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Moderator {
     table: &'static Table,
+    keeps: &'static [&'static str],
+    keeps_texts: bool,
+    /// What a choice says of its end that the policy has stopped.
+    stop_reason: &'static str,
     lanes: Lanes,
     queue: Queue,
     choices: BTreeMap<u32, Choice>,
@@ -37,6 +44,7 @@ pub(crate) struct Moderator {
     event: u64,
     /// What leaves.
     out: VecDeque<Bytes>,
+    kept: Vec<Kept>,
     reader: Reader,
     fields: Vec<Field>,
 }
@@ -50,11 +58,10 @@ pub(crate) enum Choice {
 /// An event on its way in.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    pub(crate) raw: Bytes,
-    pub(crate) payload: Payload,
+    raw: Bytes,
     pub(crate) edits: Vec<Edit>,
-    /// The kind that its framing gave it.
-    pub(crate) kind: Vec<u8>,
+    wrap: Wrap,
+    keep: Option<(&'static str, Range<u32>)>,
     sides: Vec<Side>,
     /// Keys that were edited, as they are now.
     keys: Vec<Vec<u8>>,
@@ -65,28 +72,41 @@ pub(crate) struct Incoming {
 /// What an event says about the stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Signals {
-    /// It is an event of the dialect.
-    pub(crate) is_native: bool,
+    /// It begins an answer.
+    pub(crate) is_beginning: bool,
     pub(crate) has_choice: bool,
     pub(crate) is_error: bool,
+    /// It says that the answer is at its end.
+    pub(crate) is_end: bool,
+    /// It tells of an end as the policy's own endings do, so that it cannot leave beside them.
+    pub(crate) is_own_ending: bool,
     /// Where the JSON text tells the usage so far.
     pub(crate) usage: Option<Range<usize>>,
 }
 
-/// The order in which the fields of an event are looked at: deltas before what repeats them, and ends last,
-/// however they stand in the event.
-const PASSES: [Pass; 3] = [Pass::Deltas, Pass::Repeats, Pass::Ends];
+/// The order in which the fields of an event are looked at: beginnings first, deltas before what repeats them, and
+/// ends last, however they stand in the event.
+const PASSES: [Pass; 4] = [Pass::Beginnings, Pass::Deltas, Pass::Repeats, Pass::Ends];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pass {
+    Beginnings,
     Deltas,
     Repeats,
     Ends,
 }
 
 impl Incoming {
-    pub(crate) fn new(raw: Bytes, payload: Payload, edits: Vec<Edit>) -> Incoming {
-        Incoming { raw, payload, edits, kind: Vec::new(), sides: Vec::new(), keys: Vec::new(), fields: 0 }
+    pub(crate) fn new(event: &Event) -> Incoming {
+        Incoming {
+            raw: event.raw.clone(),
+            edits: Vec::new(),
+            wrap: event.wrap.clone(),
+            keep: None,
+            sides: Vec::new(),
+            keys: Vec::new(),
+            fields: 0,
+        }
     }
 
     /// Makes a key that was edited another one than those before it: of two members of the same name a client loses
@@ -101,10 +121,21 @@ impl Incoming {
 }
 
 impl Moderator {
-    pub(crate) fn new(policy: &Policy, table: &'static Table, options: &FilterOptions) -> Moderator {
+    /// For the events of a stream.
+    pub(crate) fn new(policy: &Policy, grammar: &Grammar, options: &FilterOptions) -> Moderator {
+        let mut moderator = Moderator::with_table(policy, (grammar.table)(), options);
+        moderator.take_grammar(grammar);
+        moderator
+    }
+
+    /// For a document.
+    pub(crate) fn with_table(policy: &Policy, table: &'static Table, options: &FilterOptions) -> Moderator {
         let limits = options.limits;
         Moderator {
             table,
+            keeps: &[],
+            keeps_texts: false,
+            stop_reason: "",
             lanes: Lanes::new(policy, limits.channels),
             queue: Queue::default(),
             choices: BTreeMap::new(),
@@ -113,28 +144,62 @@ impl Moderator {
             limits,
             event: 0,
             out: VecDeque::new(),
+            kept: Vec::new(),
             reader: Reader::new(limits.channels),
             fields: Vec::new(),
         }
     }
 
+    /// Reads what follows as this dialect's.
+    pub(crate) fn take_grammar(&mut self, grammar: &Grammar) {
+        self.table = (grammar.table)();
+        self.keeps = grammar.keeps;
+        self.keeps_texts = grammar.keeps_texts;
+        self.stop_reason = grammar.stop_reason;
+    }
+
     /// Moderates the JSON text of an event.
-    pub(crate) fn read(&mut self, event: &mut Incoming, observer: &mut dyn Observer) -> Result<Signals, Failure> {
+    pub(crate) fn read(
+        &mut self,
+        incoming: &mut Incoming,
+        event: &Event,
+        observer: &mut dyn Observer,
+    ) -> Result<Signals, Failure> {
         self.event += 1;
-        let (raw, payload) = (event.raw.clone(), std::mem::take(&mut event.payload));
-        let mut signals = Signals::default();
-        if let Some(text) = payload.text(&raw) {
-            let mut reader = std::mem::replace(&mut self.reader, Reader::new(0));
-            reader.read(self.table, &event.kind, text)?;
-            let reading = Reading { text, payload: &payload, tape: reader.tape(), found: reader.found() };
-            self.read_fields(&reading, event, &mut signals, observer)?;
-            if self.lanes.stop().is_some() {
-                rename_finish(&reading, event);
-            }
-            self.reader = reader;
+        if let Some(outer) = &event.outer {
+            self.read_outer(outer, incoming, observer)?;
         }
-        event.payload = payload;
+        let mut signals = Signals::default();
+        let Some(text) = event.payload.text(&event.raw) else { return Ok(signals) };
+        let mut reader = std::mem::replace(&mut self.reader, Reader::new(0));
+        reader.read(self.table, event.kind(), text)?;
+        let reading = Reading { text, payload: &event.payload, tape: reader.tape(), found: reader.found() };
+        self.read_fields(&reading, incoming, &mut signals, observer)?;
+        if self.lanes.stop().is_some() {
+            self.rename_finish(&reading, incoming);
+        }
+        if let Some(kept) = self.keeps.iter().find(|kind| kind.as_bytes() == reader.kind())
+            && let Payload::Whole(place) = &event.payload
+        {
+            incoming.keep = Some((kept, place.clone()));
+        }
+        self.reader = reader;
         Ok(signals)
+    }
+
+    /// Moderates the JSON text around a payload: every string in it is a text of its own.
+    fn read_outer(
+        &mut self,
+        outer: &Payload,
+        incoming: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        let raw = incoming.raw.clone();
+        let Some(text) = outer.text(&raw) else { return Ok(()) };
+        let mut reader = Reader::new(0);
+        reader.read(envelope(), b"", text)?;
+        let reading = Reading { text, payload: outer, tape: reader.tape(), found: reader.found() };
+        self.read_fields(&reading, incoming, &mut Signals::default(), observer)
     }
 
     /// Moderates a text that is whole and stands in an event as it is; gives back what to write in its place.
@@ -154,10 +219,30 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, fields, .. } = event;
-        self.queue.push(Waiting { raw, since: now, edits, sides, fields });
+        let Incoming { raw, edits, sides, wrap, keep, fields, .. } = event;
+        self.queue.push(Waiting { raw, since: now, edits, sides, wrap, keep, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
+    }
+
+    /// An event that never leaves.
+    pub(crate) fn forget(&mut self, event: Incoming) {
+        self.queue.forget_fields(event.fields);
+    }
+
+    /// Events that have left of the kinds that the dialect keeps.
+    pub(crate) fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
+    /// What has left of each text, where the dialect keeps it.
+    pub(crate) fn texts(&self) -> Vec<LeftText<'_>> {
+        fn left((_, entry): (u32, &Entry)) -> Option<LeftText<'_>> {
+            let Key { choice, item, .. } = entry.key;
+            let (kind, name) = (entry.lane.kind(), entry.name());
+            entry.left.as_deref().map(|escaped| LeftText { choice, item, kind, name, escaped })
+        }
+        self.lanes.iter().filter_map(left).collect()
     }
 
     /// Every channel is at its end.
@@ -226,6 +311,8 @@ impl Moderator {
         match found.role {
             Role::Own(kind) => self.own_field(reading, found, kind, Coding::TEXT, event, observer),
             Role::Repeat(label) => {
+                self.end_of(found, label, observer)?;
+                signals.is_own_ending = true;
                 let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
                 let observer: &mut dyn Observer = if is_told { &mut () } else { observer };
                 self.own_field(reading, found, label.kind, coding_of(found.role), event, observer);
@@ -258,7 +345,13 @@ impl Moderator {
             Role::Snapshot(label) => self.snapshot(reading, found, label, event, observer)?,
             Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
             Role::Call(args) => self.call(reading, found, args, around, event)?,
-            Role::Hallmark => signals.is_native |= node.kind == Kind::Array,
+            Role::Begins => {
+                signals.is_beginning = true;
+                self.finish(observer)?;
+                self.lanes.begin_anew();
+                self.choices.clear();
+                self.kept.clear();
+            }
             Role::Choice => {
                 signals.has_choice = true;
                 self.choices.entry(found.choice).or_insert(Choice::Open);
@@ -272,6 +365,18 @@ impl Moderator {
                     self.finish_choice(found.choice, observer)?;
                 }
             }
+            Role::Closes => {
+                signals.is_own_ending = true;
+                self.choices.insert(found.choice, Choice::Finished);
+                let lanes = self.lanes.of_choice(found.choice);
+                self.finish_lanes(lanes, observer)?;
+            }
+            Role::End if node.kind == Kind::String && node.content().is_empty() => {}
+            Role::End => {
+                signals.is_own_ending = true;
+                signals.is_end = true;
+                self.finish(observer)?;
+            }
             Role::Error if node.kind == Kind::False => {}
             Role::Error if node.kind == Kind::String && node.content().is_empty() => {}
             Role::Error => {
@@ -282,6 +387,16 @@ impl Moderator {
             Role::Side | Role::Calls | Role::Inert => {}
         }
         Ok(())
+    }
+
+    /// A text that is shown once more and whole is at its end.
+    fn end_of(&mut self, found: &Found, label: Label, observer: &mut dyn Observer) -> Result<(), Failure> {
+        let Some(lane) = self.table.deltas_of(label) else { return Ok(()) };
+        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
+        match self.lanes.find(key) {
+            Some(lane) => self.finish_lanes(vec![lane], observer),
+            None => Ok(()),
+        }
     }
 
     /// Moderates a key, a string, a number or a JSON value that is a text of its own.
@@ -400,6 +515,14 @@ impl Moderator {
         Ok(())
     }
 
+    /// An event that the policy has stopped must not say that the upstream came to its own end.
+    fn rename_finish(&self, reading: &Reading<'_>, event: &mut Incoming) {
+        for found in reading.found.iter().filter(|found| found.role == Role::Finish) {
+            let span = reading.payload.place(reading.tape.node(found.node as usize).span());
+            event.edits.push(Edit { span, with: format!("\"{}\"", self.stop_reason).into_bytes() });
+        }
+    }
+
     fn is_atomic(&self, entry: &Entry) -> bool {
         self.tool_calls == ToolCalls::Atomic && entry.is_of_call()
     }
@@ -476,19 +599,12 @@ fn note_sides(reading: &Reading<'_>, event: &mut Incoming) {
     }
 }
 
-/// An event that the policy has stopped must not say that the upstream came to its own end.
-fn rename_finish(reading: &Reading<'_>, event: &mut Incoming) {
-    for found in reading.found.iter().filter(|found| found.role == Role::Finish) {
-        let span = reading.payload.place(reading.tape.node(found.node as usize).span());
-        event.edits.push(Edit { span, with: b"\"content_filter\"".to_vec() });
-    }
-}
-
 fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
         Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) => Pass::Repeats,
-        Role::Finish | Role::Error | Role::Usage => Pass::Ends,
+        Role::Finish | Role::Closes | Role::End | Role::Error | Role::Usage => Pass::Ends,
+        Role::Begins | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,
     }
 }

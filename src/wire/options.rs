@@ -1,18 +1,22 @@
 //! What a filter may be told beside its policy.
 
+use super::Framing;
 use crate::policy::{ChannelKind, Policy};
 
 /// What a [`Filter`](super::Filter) may be told beside its policy.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct FilterOptions {
+    /// How the stream is framed, where that is known. Without it: as its dialect usually is, and without a dialect as its
+    /// first bytes tell.
+    pub framing: Option<Framing>,
     /// Whether tool calls leave whole. Without it: they do if the policy may end the stream within one.
     pub tool_calls: Option<ToolCalls>,
     /// Whether the client asked for a usage chunk.
     pub usage_chunk: UsageChunk,
     /// Whether a text waits when its choice goes on with another kind.
     pub later_kinds: LaterKinds,
-    /// What becomes of an event stream that does not begin as its dialect does.
+    /// What becomes of a stream whose first events are of no dialect that is known.
     pub other_events: OtherEvents,
     /// What may wait.
     pub limits: Limits,
@@ -60,16 +64,16 @@ pub enum LaterKinds {
     Wait,
 }
 
-/// What becomes of an event stream whose first event is not of its dialect: it carries neither `choices` nor an
-/// error, and is not the end. Events of other kinds between those of the dialect are no matter of this.
+/// What becomes of a stream whose first events are of no dialect that is known, nor an error, nor an end. Events of
+/// other kinds between those of a dialect are no matter of this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtherEvents {
-    /// It fails closed with [`Failure::Unknown`](super::Failure::Unknown): which strings continue each other is not
-    /// known, so a match in two of them would pass.
+    /// Every string of every event is moderated as a text of its own. Which of them continue each other is not known,
+    /// so a match that two events share passes.
     #[default]
-    Refuse,
-    /// Every string of every event is moderated as a text of its own. A match that two events share passes.
     EachAlone,
+    /// It fails closed with [`Failure::Unknown`](super::Failure::Unknown).
+    Refuse,
 }
 
 /// What may wait in memory. Beyond a limit a stream fails closed: held text is withheld, and the ending is an error.

@@ -1,6 +1,7 @@
 //! Events that wait, in order, until every text in them is decided.
 
 use super::coding::Coding;
+use super::framing::Wrap;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,6 +27,9 @@ pub(crate) struct Waiting {
     /// What is known to change already.
     pub(crate) edits: Vec<Edit>,
     pub(crate) sides: Vec<Side>,
+    pub(crate) wrap: Wrap,
+    /// The kind under which it is to be kept, and where its JSON text lies.
+    pub(crate) keep: Option<(&'static str, Range<u32>)>,
     /// How many of the queue's fields are this event's.
     pub(crate) fields: usize,
 }
@@ -98,6 +102,8 @@ pub(crate) enum Touch {
     Seal,
     /// They are tool calls, which leave whole or not at all.
     Call,
+    /// The event begins a tool call, and leaves with all of it or not at all.
+    Event,
 }
 
 impl Payload {
@@ -142,6 +148,11 @@ impl Queue {
     /// The number that the next field gets.
     pub(crate) fn next_field(&self) -> u64 {
         self.left + self.fields.len() as u64
+    }
+
+    /// Forgets the last fields, of an event that never leaves.
+    pub(crate) fn forget_fields(&mut self, count: usize) {
+        self.fields.truncate(self.fields.len() - count);
     }
 
     pub(crate) fn push(&mut self, event: Waiting) {

@@ -62,6 +62,11 @@ impl Reader {
         &self.tape
     }
 
+    /// The kind of the event, as it says itself or else its framing.
+    pub(crate) fn kind(&self) -> &[u8] {
+        &self.walked.kind
+    }
+
     pub(crate) fn found(&self) -> &[Found] {
         &self.walked.found
     }
@@ -70,7 +75,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::openai_chat;
+    use crate::wire::dialects::openai_chat;
     use crate::wire::test_data::Random;
 
     /// Events that are alike and unlike, one after the other: each is read as if it were the only one.

@@ -104,7 +104,7 @@ pub(crate) enum Role {
     Echo(Label),
     /// Repeats what a channel carries: all of it so far, or only the event's delta.
     Snapshot(Label),
-    /// Repeats a channel that is at its end: all of it.
+    /// Repeats a channel, which is at its end by that: all of it.
     Repeat(Label),
     /// A text of its own: whole within the event.
     Own(ChannelKind),
@@ -121,16 +121,20 @@ pub(crate) enum Role {
     Side,
     /// Covers all the text of a kind in its choice and goes when any of that was edited.
     Seal(ChannelKind),
-    /// Shows that an event is one of the dialect's.
-    Hallmark,
+    /// Begins an answer, by being there: what came before is over.
+    Begins,
     /// The object of one choice.
     Choice,
+    /// Says that its choice is at its end, by being there.
+    Closes,
     /// Holds the tool calls of a choice.
     Calls,
     /// The object of one tool call, with the channel of its arguments.
     Call(Label),
     /// Says that its choice is at its end, unless it is `null` or empty.
     Finish,
+    /// Says that the whole answer is at its end, if it is an object, `true` or a text.
+    End,
     /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.
     Error,
     /// What the stream has cost so far.

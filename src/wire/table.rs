@@ -106,6 +106,11 @@ impl Table {
         self.lanes.iter().position(|lane| *lane == (Form::Text, label.name)).map(|lane| lane as u16)
     }
 
+    /// Whether its events have kinds: then one event is about one thing.
+    pub(crate) fn has_kinds(&self) -> bool {
+        !self.layout.kind.is_empty()
+    }
+
     fn add_group(&mut self, root: usize, group: &Group) {
         let under = self.path(root, group.under);
         for row in group.rows {

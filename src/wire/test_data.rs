@@ -14,6 +14,12 @@ pub(crate) fn shared(name: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// An input byte by byte, and cut in two at every place.
+pub(crate) fn cuts(input: &[u8]) -> Vec<Vec<&[u8]>> {
+    let halves = (0..=input.len()).map(|at| vec![&input[..at], &input[at..]]);
+    halves.chain([input.chunks(1).collect()]).collect()
+}
+
 /// Decodes standard base64.
 pub(crate) fn base64(text: &str) -> Vec<u8> {
     let value = |b: u8| match b {

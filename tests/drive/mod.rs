@@ -119,17 +119,37 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The chat streams that others have recorded: path below `streams` and bytes.
-pub fn recorded() -> Vec<(String, Vec<u8>)> {
+/// A stream that others have recorded.
+pub struct Recorded {
+    /// Its path below `streams`.
+    pub name: String,
+    pub dialect: Dialect,
+    pub bytes: Vec<u8>,
+}
+
+/// Folders of recorded streams, and the dialects that they are of.
+const FOLDERS: &[(&str, Dialect)] = &[
+    ("anthropic", Dialect::Anthropic),
+    ("azure-chat", Dialect::OpenAiChat),
+    ("compat-chat", Dialect::OpenAiChat),
+    ("openai-chat", Dialect::OpenAiChat),
+];
+
+/// The streams that others have recorded, of all dialects or, where `HOLDBACK_STREAMS` names folders, of those.
+pub fn recorded() -> Vec<Recorded> {
+    let only = std::env::var("HOLDBACK_STREAMS").ok();
     let mut all = Vec::new();
-    for api in ["openai-chat", "azure-chat", "compat-chat"] {
-        let Some(folder) = shared(&format!("streams/{api}")) else { continue };
-        for entry in std::fs::read_dir(folder).expect("a folder can be read") {
+    for (folder, dialect) in FOLDERS {
+        if only.as_ref().is_some_and(|only| !only.split(',').any(|name| name == *folder)) {
+            continue;
+        }
+        let Some(path) = shared(&format!("streams/{folder}")) else { continue };
+        for entry in std::fs::read_dir(path).expect("a folder can be read") {
             let path = entry.expect("a folder can be read").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            all.push((format!("{api}/{name}"), std::fs::read(path).expect("a file can be read")));
+            let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+            all.push(Recorded { name, dialect: *dialect, bytes: std::fs::read(path).expect("a file can be read") });
         }
     }
-    all.sort();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }

@@ -83,11 +83,12 @@ impl Moderator {
         let lane = self.lanes.open(key, Role::Text(args), args.kind, coding_of(Role::Text(args)))?;
         let at = self.lanes.entry(lane).lane.len();
         let call = reading.tape.node(found.node as usize).span();
-        let place = if around.calls.contains(&call.start) { around.calls.clone() } else { call };
+        let (touch, place) = match (self.table.has_kinds(), around.calls.contains(&call.start)) {
+            (true, _) => (Touch::Event, 0..0),
+            (false, true) => (Touch::Call, around.calls.clone()),
+            (false, false) => (Touch::Call, call),
+        };
         let raw = reading.payload.place(place);
-        self.add_field(
-            event,
-            Field { lane, touch: Touch::Call, end: End::Known(at), start: at, raw, coding: Coding::Bare },
-        )
+        self.add_field(event, Field { lane, touch, end: End::Known(at), start: at, raw, coding: Coding::Bare })
     }
 }

@@ -2,9 +2,12 @@
 
 use super::{Moderator, emptied};
 use crate::wire::Observer;
+use crate::wire::framing::{Wrap, reseal, reseal_chunk};
+use crate::wire::grammar::Kept;
 use crate::wire::queue::{Edit, End, Field, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
 use bytes::Bytes;
+use std::ops::Range;
 use std::time::Instant;
 
 /// How much of what waits may leave.
@@ -20,6 +23,9 @@ impl Moderator {
     pub(crate) fn release(&mut self, now: Instant, observer: &mut dyn Observer) {
         while self.is_front_ready() {
             self.leave(Extent::All, now, observer);
+        }
+        if self.queue.is_empty() {
+            self.lanes.forget_over();
         }
     }
 
@@ -43,19 +49,41 @@ impl Moderator {
     fn leave(&mut self, extent: Extent, now: Instant, observer: &mut dyn Observer) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        let Some(Waiting { raw, since, mut edits, sides, .. }) = self.queue.pop(&mut fields) else { return };
+        let Some(Waiting { raw, since, mut edits, sides, wrap, keep, .. }) = self.queue.pop(&mut fields) else {
+            return;
+        };
+        if self.is_of_half_call(&fields) {
+            self.fields = fields;
+            return;
+        }
         for field in &fields {
             edits.extend(self.edit(field, &raw, extent));
         }
-        let bytes = if edits.is_empty() {
-            raw
-        } else {
+        if !edits.is_empty() {
             empty_sides(&raw, &sides, &mut edits);
-            apply(&raw, &mut edits)
-        };
+        }
+        if let Some((kind, place)) = keep {
+            let text = within(&raw, &place, &edits);
+            self.kept.push(Kept { kind, text });
+        }
+        let bytes = sealed(raw, wrap, edits);
         observer.release(bytes.len(), now.saturating_duration_since(since));
         self.out.push_back(bytes);
         self.fields = fields;
+    }
+
+    /// Whether an event of these fields is a part of a call that must be whole but is not, and cannot leave without
+    /// it.
+    fn is_of_half_call(&self, fields: &[Field]) -> bool {
+        let is_half = |field: &&Field| {
+            let entry = self.lanes.entry(field.lane);
+            self.is_atomic(entry) && !entry.lane.is_finished()
+        };
+        let mut calls: Vec<_> =
+            fields.iter().filter(|field| field.touch == Touch::Call).map(|call| &call.raw).collect();
+        calls.dedup();
+        let stays = |field: &Field| calls.iter().any(|call| call.contains(&field.raw.start));
+        fields.iter().filter(is_half).any(|field| !stays(field))
     }
 
     /// What becomes of a field that leaves, if anything.
@@ -71,6 +99,7 @@ impl Moderator {
         let is_touched = end > limit || lane.cuts.touches(field.start..end);
         let mut quoted = if field.touch == Touch::Splice { lane.quoted } else { Quoted::No };
         let with = match field.touch {
+            Touch::Event => None,
             Touch::Call => is_half_call.then(|| emptied(field.raw.clone(), raw).with),
             Touch::Null => is_touched.then(|| emptied(field.raw.clone(), raw).with),
             Touch::Seal => (is_touched || lane.is_edited()).then(|| emptied(field.raw.clone(), raw).with),
@@ -85,12 +114,36 @@ impl Moderator {
                 })
             }
         };
+        lane.forget(field.start);
         if field.touch == Touch::Splice {
             lane.quoted = quoted;
+            if self.keeps_texts {
+                let content = &raw[field.raw.start as usize..field.raw.end as usize];
+                let left = self.lanes.entry_mut(field.lane).left.get_or_insert_default();
+                left.extend_from_slice(with.as_deref().unwrap_or(content));
+            }
         }
-        lane.forget(field.start);
         with.map(|with| Edit { span: field.raw.clone(), with })
     }
+}
+
+/// An event's bytes with its edits made.
+fn sealed(raw: Bytes, wrap: Wrap, mut edits: Vec<Edit>) -> Bytes {
+    match wrap {
+        Wrap::Chunk { frame_len, .. } if edits.is_empty() => raw.slice(..frame_len as usize),
+        _ if edits.is_empty() => raw,
+        Wrap::Bare => apply(&raw, &mut edits),
+        Wrap::Frame => reseal(&raw, &mut edits),
+        Wrap::Chunk { frame_len, content } => reseal_chunk(&raw, frame_len, content, edits),
+    }
+}
+
+/// A part of an event's bytes with the edits made that are in it.
+fn within(raw: &[u8], place: &Range<u32>, edits: &[Edit]) -> Vec<u8> {
+    let is_within = |edit: &&Edit| place.start <= edit.span.start && edit.span.end <= place.end;
+    let mut edits: Vec<Edit> = edits.iter().filter(is_within).cloned().collect();
+    edits.iter_mut().for_each(|edit| edit.span = edit.span.start - place.start..edit.span.end - place.start);
+    apply(&raw[place.start as usize..place.end as usize], &mut edits).to_vec()
 }
 
 /// What is said about a text that was edited goes with it.

@@ -109,8 +109,8 @@ impl Walk<'_> {
         let mut scope = Scope::default();
         for members in self.table.layout.indexes.iter().filter(|members| !members.is_empty()) {
             let node = members.iter().find_map(|name| self.member(name));
-            scope = scope.enter(match node.map(|node| (node, self.kind(node))) {
-                None | Some((_, Kind::Null)) => 0,
+            let index = match node.map(|node| (node, self.kind(node))) {
+                None | Some((_, Kind::Null)) => continue,
                 Some((node, Kind::String)) => {
                     self.fixed.push(node as u32);
                     let mut name = Vec::new();
@@ -118,7 +118,8 @@ impl Walk<'_> {
                     names.number(&name)?
                 }
                 Some((node, _)) => self.digits(node)?,
-            });
+            };
+            scope = scope.enter(index);
         }
         Ok(scope)
     }
@@ -142,10 +143,15 @@ impl Walk<'_> {
             if role == Role::Usage && kind == Kind::Object {
                 self.find(role, lane, node, Part::Value, scope);
             }
-            self.below(node, role, scope);
-            return Ok(());
+            return self.below(node, role, at, scope);
         }
         match row {
+            // A call's arguments themselves.
+            Some((lane, Role::Call(args))) if kind == Kind::Object && place.is_some_and(Place::is_leaf) => {
+                self.find(Role::Call(args), lane, node, Part::Value, scope);
+                self.find(Role::Text(args), lane, node, Part::Value, scope);
+                return Ok(());
+            }
             Some((_, Role::Inert)) => {}
             // A JSON text that is no string is the value itself.
             Some((lane, role @ (Role::Text(label) | Role::Repeat(label) | Role::Snapshot(label))))
@@ -156,14 +162,14 @@ impl Walk<'_> {
             }
             Some((_, Role::Choice | Role::Call(_))) if kind != Kind::Object => {}
             Some((_, Role::Calls)) if !is_container => {}
-            Some((_, Role::Error | Role::Side)) if kind == Kind::Null => {}
+            Some((_, Role::Error | Role::Side | Role::Closes)) if kind == Kind::Null => {}
+            Some((_, Role::End)) if matches!(kind, Kind::Null | Kind::False | Kind::Number) => {}
             Some((_, Role::TokenBytes(_) | Role::OwnBytes(_))) if kind != Kind::Array => {}
             Some((lane, role)) if !role.is_of_strings() => {
                 self.find(role, lane, node, Part::Value, scope);
                 // Numbers in it are bytes, or speak of tokens.
                 if place.is_some_and(Place::is_leaf) && !role.has_texts_below() {
-                    self.below(node, Role::Inert, scope);
-                    return Ok(());
+                    return self.below(node, Role::Inert, None, scope);
                 }
                 if is_text {
                     self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope);
@@ -184,8 +190,9 @@ impl Walk<'_> {
         }
     }
 
-    /// Everything within a value is what its row says: of inert fields only the strings are looked at.
-    fn below(&mut self, node: usize, role: Role, scope: Scope) {
+    /// Everything within a value is what its row says, but for what has a row of its own: of inert fields only the
+    /// strings are looked at.
+    fn below(&mut self, node: usize, role: Role, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
         let own = match role {
             Role::Own(kind) => Role::Own(kind),
             _ => OWN_TEXT,
@@ -195,12 +202,25 @@ impl Walk<'_> {
             Kind::Number if role == own => self.find(own, NO_LANE, node, Part::Value, scope),
             _ => {}
         }
-        for child in self.tape.children(node) {
-            if role == own && self.kind(node) == Kind::Object {
+        let is_object = self.kind(node) == Kind::Object;
+        let (tape, text, table) = (self.tape, self.text, self.table);
+        for child in tape.children(node) {
+            let to = at.map(|at| &table.places[at]).and_then(|place| match is_object {
+                true => {
+                    let key = tape.key(text, child, &mut self.key);
+                    place.members.iter().find(|(name, _)| name.as_bytes() == key).map(|(_, to)| *to)
+                }
+                false => place.elements.map(|(_, to)| to),
+            });
+            if is_object && to.is_none() && role == own {
                 self.find(own, NO_LANE, child, Part::Key, scope);
             }
-            self.below(child, role, scope);
+            match to.filter(|to| table.places[*to].row.is_some()) {
+                Some(to) => self.value(child, Some(to), scope)?,
+                None => self.below(child, role, to, scope)?,
+            }
         }
+        Ok(())
     }
 
     fn members(&mut self, parent: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
@@ -230,7 +250,7 @@ impl Walk<'_> {
             Kind::Object | Kind::Array => false,
             Kind::String | Kind::Number => role == Some(Role::Inert),
             Kind::Null => true,
-            _ => role != Some(Role::Side),
+            _ => !matches!(role, Some(Role::Side | Role::End)),
         }
     }
 
@@ -293,8 +313,9 @@ impl Role {
         match self {
             Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
             Role::Own(_) | Role::Unlisted(_) | Role::Finish | Role::Seal(_) | Role::Inert => true,
-            Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Hallmark | Role::Choice => false,
-            Role::Calls | Role::Call(_) | Role::Error | Role::Usage => false,
+            Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
+            Role::Choice | Role::Closes => false,
+            Role::Calls | Role::Call(_) | Role::End | Role::Error | Role::Usage => false,
         }
     }
 

@@ -9,7 +9,11 @@
 //! the framer waits for that LF; anywhere else the event ends at the CR and a following LF opens the next
 //! event's raw bytes.
 
-use bytes::{Buf, Bytes, BytesMut};
+use super::unframed::Unframed;
+use super::{Aside, Closed, Event, Name, TooLarge};
+use crate::wire::grammar::Said;
+use crate::wire::queue::{Edit, Folded, Payload};
+use bytes::Bytes;
 use std::ops::Range;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -17,12 +21,8 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// Cuts an event stream into events.
 #[derive(Debug)]
 pub(crate) struct Framer {
-    /// The beginning of the event at hand, from chunks that are used up. All of it is scanned.
-    carry: BytesMut,
-    /// What is left of the newest chunk.
-    chunk: Bytes,
-    /// Offset in the event at hand up to which line ends were looked for; `carry.len() <= scanned`.
-    scanned: usize,
+    /// What is scanned of it was searched for line ends.
+    bytes: Unframed,
     /// Offset in the event at hand where the line at hand begins; `line_start <= scanned`.
     line_start: usize,
     /// Lines of the event at hand, or of the event given out last until the next call.
@@ -36,22 +36,6 @@ pub(crate) struct Framer {
     first_line: bool,
     given_out: bool,
     largest_event: usize,
-}
-
-/// One event: everything from the last blank line to the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
-    /// The bytes as they came.
-    pub(crate) raw: Bytes,
-    /// Whether a blank line ended it; otherwise the stream did, and a client ignores the event.
-    pub(crate) closed: Closed,
-}
-
-/// How an event came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
-    ByBlankLine,
-    ByEndOfStream,
 }
 
 /// One line of an event that is not blank. Offsets count from the start of the event's raw bytes.
@@ -103,17 +87,11 @@ impl LineEnd {
     }
 }
 
-/// An event outgrew the limit. It stays so: what follows cannot be read either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooLarge;
-
 impl Framer {
     /// A framer that refuses events of more than `largest_event` bytes.
     pub(crate) fn new(largest_event: usize) -> Framer {
         Framer {
-            carry: BytesMut::new(),
-            chunk: Bytes::new(),
-            scanned: 0,
+            bytes: Unframed::default(),
             line_start: 0,
             lines: Vec::new(),
             after_cr: false,
@@ -128,8 +106,7 @@ impl Framer {
 
     /// Takes the next chunk. Call [`next`](Framer::next) until it gives `None` before the next push.
     pub(crate) fn push(&mut self, chunk: Bytes) {
-        debug_assert!(self.chunk.is_empty(), "the last chunk is used up");
-        self.chunk = chunk;
+        self.bytes.push(chunk);
     }
 
     /// The next whole event, if there is one.
@@ -138,13 +115,13 @@ impl Framer {
             self.lines.clear();
         }
         loop {
-            let rest = &self.chunk[self.scanned - self.carry.len()..];
+            let rest = self.bytes.rest();
             if self.ends_after_lf {
                 let Some(&first) = rest.first() else { break };
                 self.ends_after_lf = false;
-                self.scanned += usize::from(first == b'\n');
+                self.bytes.scan(usize::from(first == b'\n'));
                 self.after_cr = false;
-                return self.give_out(Closed::ByBlankLine).map(Some);
+                return self.give_out(Closed::Whole).map(Some);
             }
             if self.after_cr {
                 let Some(&first) = rest.first() else { break };
@@ -154,19 +131,16 @@ impl Framer {
                     if let Some(line) = self.lines.last_mut() {
                         line.end += 1;
                     }
-                    self.scanned += 1;
-                    self.line_start = self.scanned;
+                    self.bytes.scan(1);
+                    self.line_start = self.bytes.scanned();
                     continue;
                 }
                 self.line_end = LineEnd::Cr;
             }
-            let Some(at) = memchr::memchr2(b'\n', b'\r', rest) else {
-                self.scanned = self.carry.len() + self.chunk.len();
-                break;
-            };
+            let Some(at) = memchr::memchr2(b'\n', b'\r', rest) else { break };
             let is_cr = rest[at] == b'\r';
-            let content_end = self.scanned + at;
-            self.scanned = content_end + 1;
+            let content_end = self.bytes.scanned() + at;
+            self.bytes.scan(at + 1);
             self.after_cr = is_cr;
             if !self.is_blank(content_end) {
                 self.end_line(content_end, content_end + 1);
@@ -176,10 +150,11 @@ impl Framer {
             } else if is_cr && self.line_end == LineEnd::CrLf {
                 self.ends_after_lf = true;
             } else {
-                return self.give_out(Closed::ByBlankLine).map(Some);
+                return self.give_out(Closed::Whole).map(Some);
             }
         }
-        self.keep_rest()
+        self.bytes.keep();
+        if self.bytes.scanned() > self.largest_event { Err(TooLarge) } else { Ok(None) }
     }
 
     /// The stream is at its end: gives out what no blank line ended.
@@ -187,12 +162,12 @@ impl Framer {
         if std::mem::take(&mut self.given_out) {
             self.lines.clear();
         }
-        let total = self.carry.len();
+        let total = self.bytes.scanned();
         if total == 0 {
             return None;
         }
         if self.ends_after_lf {
-            return self.give_out(Closed::ByBlankLine).ok();
+            return self.give_out(Closed::Whole).ok();
         }
         if self.line_start < total {
             self.end_line(total, total);
@@ -201,35 +176,63 @@ impl Framer {
     }
 
     /// The lines of the event that was given out last; blank lines are not among them.
+    #[cfg(test)]
     pub(crate) fn lines(&self) -> &[Line] {
         &self.lines
     }
 
-    /// How the latest line ended.
-    pub(crate) fn line_end(&self) -> LineEnd {
-        self.line_end
+    /// Writes events of the filter's own, in the stream's own line ends. Behind an event that no blank line ended,
+    /// one does first.
+    pub(crate) fn write(&self, said: &[Said], last: Closed) -> Vec<u8> {
+        let line_end = self.line_end.as_str().as_bytes();
+        let mut out = Vec::new();
+        if last == Closed::ByEndOfStream && !said.is_empty() {
+            out.extend_from_slice(&line_end.repeat(2));
+        }
+        for Said { kind, data } in said {
+            if let Some(kind) = kind {
+                out.extend_from_slice(&[b"event: ", kind.as_bytes(), line_end].concat());
+            }
+            out.extend_from_slice(&[b"data: ", &data[..], line_end, line_end].concat());
+        }
+        out
     }
 
-    /// Keeps what is left of the chunk for the next one.
-    fn keep_rest(&mut self) -> Result<Option<Event>, TooLarge> {
-        if self.scanned > self.largest_event {
-            return Err(TooLarge);
-        }
-        self.carry.extend_from_slice(&self.chunk);
-        self.chunk.clear();
-        Ok(None)
+    /// Writes `text` as the data of the event that was given out last, as edits of its lines: the first takes all of
+    /// it.
+    pub(crate) fn rewrite(&self, text: &[u8]) -> Vec<Edit> {
+        let next = format!("{}data: ", self.line_end.as_str());
+        let lines: Vec<&[u8]> = text.split(|b| matches!(b, b'\n' | b'\r')).collect();
+        let mut data = Some(lines.join(next.as_bytes()));
+        let edit = |line: &Line| match data.take() {
+            Some(with) => Edit { span: line.value_start..line.value_end, with },
+            None => Edit { span: line.start..line.end, with: Vec::new() },
+        };
+        self.lines.iter().filter(|line| line.field == Field::Data).map(edit).collect()
     }
 
-    fn byte(&self, offset: usize) -> u8 {
-        match offset.checked_sub(self.carry.len()) {
-            Some(of_chunk) => self.chunk[of_chunk],
-            None => self.carry[offset],
+    /// The event of these bytes, whose lines were classified.
+    fn event(&self, raw: Bytes, closed: Closed) -> Event {
+        let mut event = Event { closed, payload: payload_of(&raw, &self.lines), ..Event::new(raw) };
+        for line in self.lines.iter().filter(|line| line.field != Field::Data) {
+            let content = match line.field {
+                Field::Unknown => line.start..line.value_end,
+                _ => line.value_start..line.value_end,
+            };
+            if line.field == Field::Event {
+                event.name = Name::At(line.value_start..line.value_end);
+            }
+            if !content.is_empty() {
+                event.asides.push(Aside { content, line: Some(line.start..line.end) });
+            }
         }
+        event
     }
 
     fn is_blank(&self, content_end: usize) -> bool {
         let len = content_end - self.line_start;
-        len == 0 || (self.first_line && len == BOM.len() && (0..len).all(|i| self.byte(self.line_start + i) == BOM[i]))
+        len == 0
+            || (self.first_line && len == BOM.len() && (0..len).all(|i| self.bytes.byte(self.line_start + i) == BOM[i]))
     }
 
     /// Notes a line; its parts are told apart when the event lies in one piece.
@@ -243,25 +246,17 @@ impl Framer {
 
     /// Gives out what is scanned.
     fn give_out(&mut self, closed: Closed) -> Result<Event, TooLarge> {
-        if self.scanned > self.largest_event {
+        if self.bytes.scanned() > self.largest_event {
             return Err(TooLarge);
         }
-        let of_chunk = self.scanned - self.carry.len();
-        let raw = if self.carry.is_empty() {
-            self.chunk.split_to(of_chunk)
-        } else {
-            self.carry.extend_from_slice(&self.chunk[..of_chunk]);
-            self.chunk.advance(of_chunk);
-            self.carry.split().freeze()
-        };
+        let raw = self.bytes.take();
         self.first_line = false;
         for line in &mut self.lines {
             classify(line, &raw);
         }
-        self.scanned = 0;
         self.line_start = 0;
         self.given_out = true;
-        Ok(Event { raw, closed })
+        Ok(self.event(raw, closed))
     }
 }
 
@@ -288,6 +283,22 @@ fn classify(line: &mut Line, raw: &[u8]) {
         b"retry" => Field::Retry,
         _ => Field::Unknown,
     };
+}
+
+/// Where an event's data lies.
+fn payload_of(raw: &[u8], lines: &[Line]) -> Payload {
+    let mut data = lines.iter().filter(|line| line.field == Field::Data);
+    let Some(first) = data.next() else { return Payload::None };
+    let Some(second) = data.next() else { return Payload::Whole(first.value_start..first.value_end) };
+    let mut folded = Folded::default();
+    for (i, line) in [first, second].into_iter().chain(data).enumerate() {
+        if i > 0 {
+            folded.text.push(b'\n');
+        }
+        folded.lines.push((folded.text.len() as u32, line.value_start));
+        folded.text.extend_from_slice(&raw[line.value()]);
+    }
+    Payload::Folded(Box::new(folded))
 }
 
 #[cfg(test)]

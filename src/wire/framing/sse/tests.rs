@@ -85,7 +85,7 @@ fn fields_are_where_they_say() {
             (Field::Unknown, "bar".to_owned()),
         ]
     );
-    assert_eq!(*closed, Closed::ByBlankLine);
+    assert_eq!(*closed, Closed::Whole);
     assert_eq!(&raw[lines[3].start as usize..lines[3].end as usize], b"data: {}\r\n");
 }
 
@@ -104,15 +104,15 @@ fn an_event_beyond_the_limit_is_an_error() {
     let mut framer = Framer::new(16);
     framer.push(Bytes::from_static(b"data: 89012345\n\n"));
     assert!(framer.next().unwrap().is_some());
-    assert_eq!(framer.next(), Ok(None));
+    assert!(matches!(framer.next(), Ok(None)));
     framer.push(Bytes::from_static(b"data: 890123456\n"));
-    assert_eq!(framer.next(), Ok(None));
+    assert!(matches!(framer.next(), Ok(None)));
     framer.push(Bytes::from_static(b"\n"));
-    assert_eq!(framer.next(), Err(TooLarge));
+    assert!(matches!(framer.next(), Err(TooLarge)));
 
     let mut framer = Framer::new(16);
     framer.push(Bytes::from_static(b"data: 890123456789"));
-    assert_eq!(framer.next(), Err(TooLarge));
+    assert!(matches!(framer.next(), Err(TooLarge)));
 }
 
 #[test]
@@ -120,11 +120,11 @@ fn a_large_event_in_small_chunks_is_scanned_once() {
     // Quadratic work would be 4 Mi times 64 Ki byte visits here, and not end within the test's patience.
     let mut framer = Framer::new(8 << 20);
     framer.push(Bytes::from_static(b"data: "));
-    assert_eq!(framer.next(), Ok(None));
+    assert!(matches!(framer.next(), Ok(None)));
     let piece = Bytes::from(vec![b'x'; 64]);
     for _ in 0..65_536 {
         framer.push(piece.clone());
-        assert_eq!(framer.next(), Ok(None));
+        assert!(matches!(framer.next(), Ok(None)));
     }
     framer.push(Bytes::from_static(b"\n\n"));
     assert_eq!(framer.next().unwrap().unwrap().raw.len(), 6 + (4 << 20) + 2);
@@ -149,7 +149,7 @@ fn dispatch(chunks: &[&[u8]]) -> (Vec<Value>, Vec<u64>) {
                 _ => {}
             }
         }
-        if let (Some(data), Closed::ByBlankLine) = (data, closed) {
+        if let (Some(data), Closed::Whole) = (data, closed) {
             let kind = if kind.is_empty() { "message" } else { &kind };
             dispatched.push(serde_json::json!({ "event": kind, "data": data, "id": id }));
         }

@@ -1,13 +1,27 @@
 //! OpenAI chat completions, streamed, as OpenAI, Azure and the many compatible servers and gateways send them.
 
-use super::grammar::{Account, Fault, Grammar, Members};
-use super::rows::{Group, Label, Layout, Role, Row};
-use super::table::Table;
 use crate::policy::ChannelKind::{Reasoning, Refusal, Text, ToolArgs};
+use crate::wire::UsageChunk;
+use crate::wire::grammar::{Account, Edits, Fault, Grammar, Members, Said, object};
+use crate::wire::rows::{Group, Label, Layout, Role, Row};
+use crate::wire::table::Table;
 use std::sync::LazyLock;
 
 /// The dialect.
-pub(crate) const GRAMMAR: Grammar = Grammar { table, is_end, stop, fault };
+pub(crate) const GRAMMAR: Grammar = Grammar {
+    table,
+    document,
+    recognizes,
+    is_end,
+    ends_with_a_word: false,
+    keeps: &[],
+    keeps_texts: false,
+    stop_reason: "content_filter",
+    stop,
+    fault,
+    stop_document,
+    fault_document,
+};
 
 /// The events of a stream.
 pub(crate) const LAYOUT: Layout = Layout {
@@ -60,8 +74,8 @@ const ROOT: &[Row] = &[
     Row("x_groq.usage.**", Role::Inert),
     Row("error", Role::Error),
     Row("error.message", Role::Own(Text)),
-    Row("error.type", Role::Inert),
-    Row("error.code", Role::Inert),
+    Row("error.type", Role::Own(Text)),
+    Row("error.code", Role::Own(Text)),
     Row("error.param", Role::Own(Text)),
     Row("error.status_code", Role::Inert),
     Row("prompt_filter_results[].prompt_index", Role::Inert),
@@ -75,7 +89,7 @@ const ROOT: &[Row] = &[
     Row("__verbose.tokens", Role::Side),
     Row("__verbose.generation_settings.**", Role::Inert),
     Row("__verbose.timings.**", Role::Inert),
-    Row("choices", Role::Hallmark),
+    Row("choices", Role::Inert),
 ];
 
 const CHOICE: &[Row] = &[
@@ -193,51 +207,63 @@ fn table() -> &'static Table {
     &TABLE
 }
 
+fn document() -> &'static Table {
+    static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&DOCUMENT));
+    &TABLE
+}
+
+fn recognizes(_: &[u8], event: &Members<'_>) -> bool {
+    event.value("choices").is_some_and(|choices| choices.starts_with(b"["))
+}
+
 fn is_end(data: &[u8]) -> bool {
     data == b"[DONE]"
 }
 
 /// A finish chunk for each choice that is open, the usage if the client asked for it and the upstream told it, and
 /// the end.
-fn stop(account: &Account<'_>) -> Vec<Vec<u8>> {
+fn stop(account: &Account<'_>) -> Option<Vec<Said>> {
+    let chunk = account.first.as_ref().filter(|first| first.has("choices"))?;
     let mut events = Vec::new();
-    if let Some(chunk) = &account.chunk {
-        for index in &account.open_choices {
-            let choice =
-                format!(r#"[{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter"}}]"#);
-            events.push(like(chunk, &[("choices", choice.as_bytes())]));
-        }
-        if let Some(usage) = account.usage {
-            events.push(like(chunk, &[("choices", b"[]"), ("usage", usage)]));
-        }
-    } else {
-        return fault(Fault::Stopped);
+    for index in &account.open_choices {
+        let choice = format!(r#"[{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter"}}]"#);
+        events.push(Said::data(like(chunk, &[("choices", choice.as_bytes())])));
     }
-    events.push(b"[DONE]".to_vec());
-    events
+    if let (Some(usage), UsageChunk::Asked) = (account.usage, account.usage_chunk) {
+        events.push(Said::data(like(chunk, &[("choices", b"[]"), ("usage", usage)])));
+    }
+    events.push(Said::data("[DONE]"));
+    Some(events)
 }
 
-fn fault(fault: Fault) -> Vec<Vec<u8>> {
-    vec![error(fault)]
+fn fault(fault: Fault, _: &Account<'_>) -> Vec<Said> {
+    vec![Said::data(fault_document(fault))]
+}
+
+/// Says `content_filter` in each choice, and nothing of its calls.
+fn stop_document(body: &[u8]) -> Option<Vec<u8>> {
+    let mut edits = Edits::of(body)?;
+    let choices = edits.elements("choices");
+    for choice in &choices {
+        edits.set(*choice, "finish_reason", "\"content_filter\"")?;
+        if let Some(message) = edits.member(*choice, "message") {
+            // A stopped answer has none.
+            for calls in ["tool_calls", "function_call"] {
+                let _absent = edits.set(message, calls, "null");
+            }
+        }
+    }
+    (!choices.is_empty()).then(|| edits.apply())
 }
 
 /// The body of an error, of which nothing comes from the stream.
-pub(crate) fn error(fault: Fault) -> Vec<u8> {
+pub(crate) fn fault_document(fault: Fault) -> Vec<u8> {
     let (kind, code, message) = (fault.kind(), fault.code(), fault.message());
     format!(r#"{{"error":{{"message":"{message}","type":"{kind}","param":null,"code":"{code}"}}}}"#).into_bytes()
 }
 
 /// An event that says of itself what the stream's other events say of themselves.
 fn like(chunk: &Members<'_>, members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut out = b"{".to_vec();
     let own = ["id", "object", "created", "model"].into_iter().filter_map(|key| Some((key, chunk.value(key)?)));
-    for (i, (key, value)) in own.chain(members.iter().copied()).enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(format!("\"{key}\":").as_bytes());
-        out.extend_from_slice(value);
-    }
-    out.push(b'}');
-    out
+    object(own.chain(members.iter().copied()))
 }
