@@ -125,9 +125,13 @@ impl Texts {
         for event in drive::events(&stream) {
             texts.collect("", &event);
         }
-        let args = texts.joined.iter().filter(|(path, _)| JSON_TEXTS.iter().any(|name| path.ends_with(name)));
-        let inner: Vec<Value> = args.filter_map(|(_, args)| json_texts(args)).flatten().collect();
-        inner.iter().for_each(|args| texts.collect(".args", args));
+        // What a JSON text says is what counts, not how it is escaped.
+        let is_json = |path: &String| JSON_TEXTS.iter().any(|name| path.ends_with(name));
+        let parsed = |(path, text): (&String, &String)| Some((path.clone(), json_texts(text).filter(|_| is_json(path))?));
+        for (path, values) in texts.joined.iter().filter_map(parsed).collect::<Vec<_>>() {
+            texts.joined.remove(&path);
+            values.iter().for_each(|value| texts.collect(".args", value));
+        }
         texts
     }
 
@@ -156,7 +160,9 @@ impl Texts {
     }
 
     fn add(&mut self, path: &str, text: &str) {
-        self.single.push(text.to_owned());
+        if !JSON_TEXTS.iter().any(|name| path.ends_with(name)) {
+            self.single.push(text.to_owned());
+        }
         self.joined.entry(path.to_owned()).or_default().push_str(text);
     }
 
