@@ -127,7 +127,8 @@ impl Texts {
         }
         // What a JSON text says is what counts, not how it is escaped.
         let is_json = |path: &String| JSON_TEXTS.iter().any(|name| path.ends_with(name));
-        let parsed = |(path, text): (&String, &String)| Some((path.clone(), json_texts(text).filter(|_| is_json(path))?));
+        let parsed =
+            |(path, text): (&String, &String)| Some((path.clone(), json_texts(text).filter(|_| is_json(path))?));
         for (path, values) in texts.joined.iter().filter_map(parsed).collect::<Vec<_>>() {
             texts.joined.remove(&path);
             values.iter().for_each(|value| texts.collect(".args", value));
