@@ -83,6 +83,19 @@ impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
     }
 }
 
+#[cfg(feature = "tower")]
+impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
+    /// How the stream ended, once it has.
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.session.ending()
+    }
+
+    /// Whether an error has taken the place of a whole document.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.session.is_replaced()
+    }
+}
+
 impl<B, O, T> Body for Moderated<B, O, T>
 where
     B: Body,

@@ -76,6 +76,10 @@ impl Content {
     pub(super) fn is_event_stream(&self) -> bool {
         self.dialect == Dialect::OpenAiChat
     }
+
+    pub(super) fn is_document(&self) -> bool {
+        self.dialect == Dialect::Json
+    }
 }
 
 /// The header's value, or `Some(None)` without one. Two values, or one that is not text, leave room for two readings.

@@ -44,7 +44,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody, W::Observer, T>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, W::Observer, T>;
+    type Future = ResponseFuture<S::Future, ResBody, W::Observer, T>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)

@@ -23,6 +23,8 @@ pub(crate) struct Document {
     body: BytesMut,
     since: Option<Instant>,
     out: VecDeque<Bytes>,
+    /// What leaves is an error of ours.
+    replaced: bool,
 }
 
 /// Which field of a chat completion is what. In any other document every string is a text of its own.
@@ -87,8 +89,14 @@ const CALLS: [&str; 2] = ["tool_calls", "function_call"];
 
 impl Document {
     pub(crate) fn new(policy: &Policy, options: &FilterOptions) -> Document {
-        let (body, out) = (BytesMut::new(), VecDeque::new());
-        Document { policy: policy.clone(), options: options.clone(), body, since: None, out }
+        Document {
+            policy: policy.clone(),
+            options: options.clone(),
+            body: BytesMut::new(),
+            since: None,
+            out: VecDeque::new(),
+            replaced: false,
+        }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes, now: Instant) -> Option<Ending> {
@@ -102,11 +110,12 @@ impl Document {
     pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Ending {
         let body = self.body.split().freeze();
         match self.moderate(body, now, observer) {
-            Ok((body, ending)) => {
+            Ok((Some(body), ending)) => {
                 observer.release(body.len(), now.saturating_duration_since(self.since.unwrap_or(now)));
                 self.out.push_back(body);
                 ending
             }
+            Ok((None, ending)) => self.fail(ending),
             Err(failure) => self.fail(Ending::UpstreamFailed(failure)),
         }
     }
@@ -116,15 +125,26 @@ impl Document {
         self.body.clear();
         if let Some(fault) = Fault::of(&ending) {
             self.out.push_back(Bytes::from(openai_chat::error(fault)));
+            self.replaced = true;
         }
         ending
+    }
+
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         self.out.pop_front()
     }
 
-    fn moderate(&self, body: Bytes, now: Instant, observer: &mut dyn Observer) -> Result<(Bytes, Ending), Failure> {
+    /// The document as it may leave, if it may, and how it ended.
+    fn moderate(
+        &self,
+        body: Bytes,
+        now: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<(Option<Bytes>, Ending), Failure> {
         let mut moderator = Moderator::new(
             &self.policy,
             table_for(&body)?,
@@ -139,11 +159,8 @@ impl Document {
         moderator.flush(now, &mut ());
         let body = moderator.pop().unwrap_or_default();
         match moderator.stop() {
-            None => Ok((body, Ending::Complete)),
-            Some(verdict) => {
-                let ending = Ending::Terminated(verdict.clone());
-                Ok((stopped(&body).unwrap_or_else(|| openai_chat::error(Fault::Stopped).into()), ending))
-            }
+            None => Ok((Some(body), Ending::Complete)),
+            Some(verdict) => Ok((stopped(&body), Ending::Terminated(verdict.clone()))),
         }
     }
 }

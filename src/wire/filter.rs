@@ -134,6 +134,12 @@ impl Filter {
             && matches!(self.ending, Some(Ending::UpstreamFailed(_) | Ending::TimedOut))
     }
 
+    /// Whether an error has taken the place of a JSON document: it failed, or the policy ended it and it had no place to
+    /// say so. Its transport should not call that a success.
+    pub fn is_replaced(&self) -> bool {
+        matches!(&self.state, State::Json(document) if document.is_replaced())
+    }
+
     /// The bytes to moderate now: all that came, once it is known what they mean.
     fn begin(&mut self, chunk: Bytes) -> Option<Bytes> {
         let State::Undecided(start) = &mut self.state else { return Some(chunk) };
