@@ -19,7 +19,12 @@ struct Proxy {
 
 impl Proxy {
     fn start(listen: &str, upstream: &str) -> Proxy {
+        Proxy::start_with(listen, upstream, &[])
+    }
+
+    fn start_with(listen: &str, upstream: &str, more: &[&str]) -> Proxy {
         let mut process = holdback(&["proxy", "--listen", listen, "--admin", "127.0.0.1:0", "--upstream", upstream])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -81,6 +86,23 @@ async fn serves_logs_and_drains_on_sigterm() {
     assert_eq!(response["verdicts"], "pii.email:redact=1");
     assert_eq!(response["path"], "/v1/chat/completions");
     assert!(!format!("{logs:?}").contains("ada.sample"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_does_not_wait() {
+    let upstream = Upstream::new().await;
+    let proxy = Proxy::start_with("127.0.0.1:0", &upstream.url(), &["--drain-timeout", "1000"]);
+    let mut client = Client::ask(proxy.address, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    proxy.signal("TERM");
+    proxy.signal("INT");
+    let last = client.hear_all().await;
+    assert!(last.contains("\"shut_down\"") && !last.contains("[DONE]"), "{last}");
+    let (code, logs) = tokio::task::spawn_blocking(|| proxy.ended()).await.unwrap();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(logs.contains("\"shut_down\""), "{logs}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

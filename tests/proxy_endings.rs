@@ -5,7 +5,7 @@ mod scripted;
 
 use holdback::Ending;
 use holdback::sidecar::Drained;
-use scripted::{Client, LAST_EVENTS, Running, Upstream, event, listen};
+use scripted::{Client, LAST_EVENTS, Running, Upstream, event, listen, open};
 use std::time::Duration;
 
 #[tokio::test]
@@ -189,15 +189,55 @@ async fn a_stop_lets_open_streams_finish() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_ever() {
+async fn when_the_time_to_drain_is_over_every_stream_gets_its_error_form() {
     let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::from_millis(100)).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::ZERO).await;
+    let (mut chat, mut exchange) = open(&running, &upstream, "text/event-stream").await;
+    exchange.say(&event("hello ")).await;
+    assert_eq!(chat.hear().await, event("hello "));
+    exchange.say(&event("Night")).await;
+    let mut document = Client::ask(running.proxy, "{}").await;
+    let mut half = upstream.request().await;
+    half.begin("application/json").await;
+    half.say("{\"text\":").await;
+    let mut unanswered = Client::ask(running.proxy, "{}").await;
+    let silent = upstream.request().await;
+
     running.stop();
-    assert_eq!(client.heard().await, None, "cut, and visibly so");
+    let last = chat.hear_all().await;
+    assert!(last.contains("\"shut_down\"") && !last.contains("Night") && !last.contains("[DONE]"), "{last}");
+    for client in [&mut document, &mut unanswered] {
+        let (head, body) = client.response().await;
+        assert_eq!(head.first, "HTTP/1.1 503 Service Unavailable");
+        assert!(body.contains("\"shut_down\""), "{body}");
+    }
+    for exchange in [exchange, half, silent] {
+        exchange.cancelled().await;
+    }
+    assert_eq!(running.stopped().await, Drained::Cut(3));
+    assert_eq!(running.account().await.ending, Some(Ending::ShutDown));
+}
+
+#[tokio::test]
+async fn where_no_event_can_say_so_the_end_of_the_drain_is_a_visible_cut() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::ZERO).await;
+    let (mut client, exchange) = open(&running, &upstream, "text/plain").await;
+    running.stop();
+    assert_eq!(client.heard().await, None);
+    exchange.cancelled().await;
+    assert_eq!(running.stopped().await, Drained::Cut(1));
+}
+
+#[tokio::test]
+async fn a_second_stop_does_not_wait() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::MAX).await;
+    let (mut client, exchange) = open(&running, &upstream, "text/event-stream").await;
+    running.stop();
+    running.stop();
+    let last = client.hear_all().await;
+    assert!(last.contains("\"shut_down\"") && !last.contains("[DONE]"), "{last}");
     exchange.cancelled().await;
     assert_eq!(running.stopped().await, Drained::Cut(1));
 }

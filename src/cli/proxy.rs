@@ -1,7 +1,8 @@
 //! `holdback proxy`: the sidecar.
 
+use super::Exit;
 use super::policy::{self, PolicyArgs};
-use super::{Exit, signals};
+use super::signals::Signals;
 use anyhow::Context;
 use clap::ValueEnum;
 use holdback::Policy;
@@ -38,7 +39,8 @@ pub(super) struct Args {
     /// How long the upstream may say nothing before its stream is ended
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     idle_timeout: Duration,
-    /// How long open streams may go on after SIGTERM
+    /// How long open streams may go on after SIGTERM, before they are ended with an error; a second SIGTERM or Ctrl-C
+    /// does so at once
     #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
     drain_timeout: Duration,
     /// Threads to work with [default: one per core]
@@ -82,7 +84,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     let proxy = bind(args.listen).await?;
     let admin = bind_admin(args.admin).await?;
     // Before anybody can know that we are here.
-    let stop = signals::stop().context("cannot listen for signals")?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     announce(&args, &policy, &proxy, admin.as_ref())?;
 
     let is_empty = policy.rules().len() == 0;
@@ -98,9 +100,10 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     config.idle_timeout = args.idle_timeout;
     config.drain_timeout = args.drain_timeout;
 
-    let stop = async {
-        stop.await;
-        tracing::info!("stopping: open streams may finish");
+    let mut messages = ["stopping: open streams may finish", "stopping now: open streams are cut"].into_iter();
+    let stop = async || {
+        signals.next().await;
+        tracing::info!("{}", messages.next().unwrap_or_default());
     };
     match Sidecar::new(config, proxy, admin).run(stop).await {
         Drained::Cut(connections) => tracing::warn!(connections, "cut what had not finished in time"),

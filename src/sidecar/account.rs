@@ -79,6 +79,7 @@ impl Account {
             Some(Ending::UpstreamFailed(_)) => "upstream_failed",
             Some(Ending::ClientGone) => "client_gone",
             Some(Ending::TimedOut) => "timed_out",
+            Some(Ending::ShutDown) => "shut_down",
             None => "none",
         }
     }

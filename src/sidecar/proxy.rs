@@ -8,6 +8,7 @@ use super::noting::Noting;
 use super::reply::{self, Unanswered};
 use super::upstream::{Client, Upstream};
 use super::{TokioTimer, accounted::Accounted};
+use crate::body::Shutdown;
 use crate::tower::{Asked, HoldbackLayer, Treatment};
 use bytes::Bytes;
 use http::header::{
@@ -45,16 +46,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) fn service(
     config: &Config,
     metrics: Metrics,
+    shutdown: Shutdown,
 ) -> impl Service<Request<Incoming>, Response = Reply, Error = Infallible, Future: Send> + Clone + Send + use<> {
     let policy = config.policy.clone();
     let moderation = HoldbackLayer::new(move |_: &Parts| policy.clone())
         .observe(|request: &Parts| request.extensions.get::<Book>().cloned().expect("`answer` opened a book"))
         .idle_timeout(TokioTimer, config.idle_timeout)
+        .shutdown(shutdown.clone())
         .other_content(config.other_content);
     let forward = Forward {
         client: Client::new(),
         upstream: Arc::new(config.upstream.clone()),
         head_timeout: config.idle_timeout,
+        shutdown,
     };
     let moderated = moderation.layer(forward);
     let accountant = config.accountant.clone();
@@ -102,6 +106,7 @@ struct Forward {
     client: Client<Noting<Incoming>>,
     upstream: Arc<Upstream>,
     head_timeout: Duration,
+    shutdown: Shutdown,
 }
 
 impl Service<Request<Noting<Incoming>>> for Forward {
@@ -135,8 +140,11 @@ impl Forward {
         request.headers_mut().remove(HOST);
         request.headers_mut().remove(EXPECT);
 
-        let sent = tokio::time::timeout(self.head_timeout, self.client.send(request));
-        let mut response = sent.await.map_err(|_| Unanswered::TimedOut)?.map_err(|error| {
+        let sent = tokio::select! {
+            sent = tokio::time::timeout(self.head_timeout, self.client.send(request)) => sent,
+            () = self.shutdown.begun() => return Err(Unanswered::ShutDown),
+        };
+        let mut response = sent.map_err(|_| Unanswered::TimedOut)?.map_err(|error| {
             tracing::warn!(upstream = %self.upstream, error = %causes(&error), "no answer");
             if error.is_connect() { Unanswered::Unreachable } else { Unanswered::Broken }
         })?;

@@ -19,6 +19,8 @@ pub(super) enum Unanswered {
     Broken,
     /// The response did not begin in time.
     TimedOut,
+    /// The response had not begun when the sidecar had to stop.
+    ShutDown,
 }
 
 impl Unanswered {
@@ -34,6 +36,9 @@ impl Unanswered {
             }
             Unanswered::TimedOut => {
                 (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", "the upstream did not begin to answer in time")
+            }
+            Unanswered::ShutDown => {
+                (StatusCode::SERVICE_UNAVAILABLE, "shut_down", "holdback had to stop before the upstream answered")
             }
         };
         error(status, code, message)

@@ -4,6 +4,7 @@ use super::admin::Admin;
 use super::config::Config;
 use super::metrics::Metrics;
 use super::proxy;
+use crate::body::Shutdown;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -29,6 +30,10 @@ const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
 /// After a failed accept, most likely for want of file descriptors, wait for connections to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long connections may take to hand out the endings of streams whose time to drain was over. Longer than the way
+/// to any client that reads; the others are cut.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A proxy that is bound to its ports.
 pub struct Sidecar {
     config: Config,
@@ -43,7 +48,7 @@ pub struct Sidecar {
 pub enum Drained {
     /// Every stream came to its own end.
     InTime,
-    /// This many connections were cut when the time was over.
+    /// This many connections had to be cut short, the streams on them by their protocol's error form.
     Cut(usize),
 }
 
@@ -53,8 +58,9 @@ impl Sidecar {
         Sidecar { config, metrics: Metrics::default(), proxy, admin }
     }
 
-    /// Serves until `stop` is ready, and then for as long as open streams need, within the configured limit.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Drained {
+    /// Serves until `stop` is ready, and then for as long as open streams need, within the configured limit. `stop` is
+    /// called again then, and cuts them short when it is ready a second time.
+    pub async fn run(self, mut stop: impl AsyncFnMut()) -> Drained {
         let draining = Arc::new(AtomicBool::new(false));
         let admin = Admin { metrics: self.metrics.clone(), draining: draining.clone() };
         let answer = service_fn(move |request: Request<Incoming>| {
@@ -69,10 +75,18 @@ impl Sidecar {
         }
 
         let mut connections = Connections::default();
-        let service = proxy::service(&self.config, self.metrics);
-        connections.accept(self.proxy, service, stop).await;
+        let shutdown = Shutdown::default();
+        let service = proxy::service(&self.config, self.metrics, shutdown.clone());
+        connections.accept(self.proxy, service, stop()).await;
         draining.store(true, Ordering::Relaxed);
-        connections.drain(self.config.drain_timeout).await
+        let limit = self.config.drain_timeout;
+        let enough = async {
+            tokio::select! {
+                () = tokio::time::sleep(limit) => (),
+                () = stop() => (),
+            }
+        };
+        connections.drain(enough, &shutdown).await
     }
 }
 
@@ -134,16 +148,19 @@ impl Connections {
         });
     }
 
-    async fn drain(mut self, limit: Duration) -> Drained {
-        let drained = tokio::time::timeout(limit, self.graceful.shutdown()).await;
-        while self.tasks.try_join_next().is_some() {}
-        match drained {
-            Ok(()) => Drained::InTime,
-            Err(_) => {
-                let cut = self.tasks.len();
-                self.tasks.shutdown().await;
-                Drained::Cut(cut)
-            }
+    /// Lets connections finish, and cuts them short when it is `enough`.
+    async fn drain(mut self, enough: impl Future<Output = ()>, shutdown: &Shutdown) -> Drained {
+        let mut finished = std::pin::pin!(self.graceful.shutdown());
+        tokio::select! {
+            () = &mut finished => return Drained::InTime,
+            () = enough => (),
         }
+        while self.tasks.try_join_next().is_some() {}
+        let cut = self.tasks.len();
+        shutdown.begin();
+        // Whoever is late here did not read, or reads what has no form for an ending.
+        let _ = tokio::time::timeout(LAST_WORDS, finished).await;
+        self.tasks.shutdown().await;
+        Drained::Cut(cut)
     }
 }

@@ -1,14 +1,13 @@
-use super::decode::{Coding, Decoded};
+use super::decode::Decoded;
 use super::headers;
 use crate::body::{Error, Moderated, NoTimer, Timer};
-use crate::wire::{Filter, Observer};
+use crate::wire::Observer;
 use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 /// Clients of OpenAI's API show the message; every other client shows the status.
 const REFUSAL: &[u8] = br#"{"error":{"message":"holdback cannot moderate a response of this kind and does not pass it on","type":"holdback_error","param":null,"code":"content_not_moderated"}}"#;
@@ -32,17 +31,6 @@ pin_project! {
 
 /// An upstream's body under a policy.
 pub(super) type Stream<B, O, T> = Moderated<Decoded<B>, O, T>;
-
-pub(super) fn moderate<B: Body, O: Observer, T: Timer>(
-    body: B,
-    coding: Coding,
-    filter: Filter,
-    observer: O,
-    timer: T,
-    idle_limit: Option<Duration>,
-) -> Stream<B, O, T> {
-    Moderated::with_observer(Decoded::new(body, coding), filter, observer).idle_timeout(timer, idle_limit)
-}
 
 /// A body that is there already: a document that has come to its end, or an error of our own.
 #[derive(Default)]

@@ -1,8 +1,9 @@
 use super::asked::Asked;
-use super::body::{ResponseBody, Stream, Whole, moderate};
+use super::body::{ResponseBody, Stream, Whole};
 use super::content::{Content, OtherContent, Treatment};
+use super::decode::Decoded;
 use super::{headers, status};
-use crate::body::Timer;
+use crate::body::{Moderated, Shutdown, Timer};
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
 use http::{HeaderValue, Method, Response, StatusCode, Uri, response};
@@ -38,6 +39,7 @@ pub(super) struct Plan<O, T> {
     pub(super) observer: O,
     pub(super) timer: T,
     pub(super) idle_limit: Option<Duration>,
+    pub(super) shutdown: Option<Shutdown>,
     pub(super) other: OtherContent,
     pub(super) method: Method,
     pub(super) uri: Uri,
@@ -115,13 +117,8 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 if is_event_stream {
                     headers::keep_flowing(&mut head.headers);
                 }
-                let options = FilterOptions { usage_chunk: self.asked.usage_chunk(), ..FilterOptions::default() };
-                let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
-                let body = moderate(body, content.coding, filter, self.observer, self.timer, self.idle_limit);
-                let onward = match content.is_document() {
-                    true => Onward::Whole(body),
-                    false => Onward::Now(ResponseBody::streamed(body)),
-                };
+                let (is_document, body) = (content.is_document(), self.moderate(content, body));
+                let onward = if is_document { Onward::Whole(body) } else { Onward::Now(ResponseBody::streamed(body)) };
                 (Treatment::Moderated, onward)
             }
             (None, OtherContent::Pass) => (Treatment::Passed, Onward::Now(ResponseBody::untouched(body))),
@@ -131,6 +128,17 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 head.status = StatusCode::BAD_GATEWAY;
                 (Treatment::Refused, Onward::Now(ResponseBody::refusal()))
             }
+        }
+    }
+
+    fn moderate<B: Body>(self, content: Content, body: B) -> Stream<B, O, T> {
+        let options = FilterOptions { usage_chunk: self.asked.usage_chunk(), ..FilterOptions::default() };
+        let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
+        let body = Decoded::new(body, content.coding);
+        let moderated = Moderated::with_observer(body, filter, self.observer).idle_timeout(self.timer, self.idle_limit);
+        match &self.shutdown {
+            Some(shutdown) => moderated.shutdown(shutdown),
+            None => moderated,
         }
     }
 }

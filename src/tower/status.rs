@@ -11,6 +11,7 @@ pub(super) fn of(ending: &Ending) -> StatusCode {
         // unlike a 5xx or a 409, do not ask again on their own.
         Ending::Terminated(_) => StatusCode::BAD_REQUEST,
         Ending::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        Ending::ShutDown => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
     }
 }

@@ -67,6 +67,8 @@ pub enum Ending {
     ClientGone,
     /// Nothing came for too long.
     TimedOut,
+    /// The server that handed it on had to stop.
+    ShutDown,
 }
 
 /// What went wrong upstream. Never quotes the stream's text.
