@@ -15,7 +15,7 @@ use http::header::{
     ALT_SVC, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -132,6 +132,9 @@ impl Forward {
         if request.method() == Method::CONNECT {
             return Err(Unanswered::Tunnel);
         }
+        if asks_for_another_protocol(request.headers()) {
+            return Err(Unanswered::Upgrade);
+        }
         *request.uri_mut() = self.upstream.target(request.uri()).map_err(|_| Unanswered::TooLong)?;
         // The client's version says nothing about the upstream's; the connection there decides.
         *request.version_mut() = Version::HTTP_11;
@@ -148,11 +151,22 @@ impl Forward {
             tracing::warn!(upstream = %self.upstream, error = %causes(&error), "no answer");
             if error.is_connect() { Unanswered::Unreachable } else { Unanswered::Broken }
         })?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Unanswered::Switched);
+        }
         remove_hop_by_hop(response.headers_mut());
         // It invites the client to speak to the upstream itself.
         response.headers_mut().remove(ALT_SVC);
         Ok(response.map(Coalesced::new))
     }
+}
+
+/// Whether a request cannot be answered in HTTP/1.1. An offer of HTTP/2, as Java's client makes it with every request, is
+/// the same HTTP, and going on without it is an answer (RFC 9110, 7.8).
+fn asks_for_another_protocol(headers: &HeaderMap) -> bool {
+    headers.get_all(UPGRADE).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|name| !name.trim_ascii().eq_ignore_ascii_case(b"h2c"))
+    })
 }
 
 /// Removes what belongs to one connection (RFC 9110, 7.6.1).

@@ -11,6 +11,10 @@ use std::any::Any;
 pub(super) enum Unanswered {
     /// The proxy is not a tunnel.
     Tunnel,
+    /// The request asks for a protocol that nobody here can moderate.
+    Upgrade,
+    /// The upstream switched protocols, which it was not asked to.
+    Switched,
     /// Behind the upstream's base path, the request's path is longer than an address may be.
     TooLong,
     /// There is no connection to the upstream.
@@ -27,6 +31,14 @@ impl Unanswered {
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
         let (status, code, message) = match self {
             Unanswered::Tunnel => (StatusCode::NOT_IMPLEMENTED, "tunnel_refused", "holdback does not open tunnels"),
+            Unanswered::Upgrade => (
+                StatusCode::NOT_IMPLEMENTED,
+                "upgrade_refused",
+                "holdback moderates HTTP and does not switch to another protocol, such as WebSocket",
+            ),
+            Unanswered::Switched => {
+                (StatusCode::BAD_GATEWAY, "upstream_switched", "the upstream switched protocols without being asked to")
+            }
             Unanswered::TooLong => (StatusCode::URI_TOO_LONG, "path_too_long", "the request's path is too long"),
             Unanswered::Unreachable => {
                 (StatusCode::BAD_GATEWAY, "upstream_unreachable", "holdback cannot connect to its upstream")

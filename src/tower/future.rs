@@ -104,6 +104,11 @@ where
 
 impl<O: Observer, T: Timer> Plan<O, T> {
     fn carry_out<B: Body>(self, head: &mut response::Parts, body: B) -> (Treatment, Onward<B, O, T>) {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Its body looks empty; what follows it is a channel that nobody watches.
+            headers::stay_with_http(&mut head.headers);
+            return (Treatment::Refused, refuse(head));
+        }
         let content = Content::of(head, self.uri.path());
         let is_event_stream = content.as_ref().is_some_and(Content::is_event_stream);
         // An event stream without one event is not empty but broken, and its filter says so.
@@ -122,12 +127,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 (Treatment::Moderated, onward)
             }
             (None, OtherContent::Pass) => (Treatment::Passed, Onward::Now(ResponseBody::untouched(body))),
-            (None, OtherContent::Refuse) => {
-                headers::forget_bytes(&mut head.headers);
-                head.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                head.status = StatusCode::BAD_GATEWAY;
-                (Treatment::Refused, Onward::Now(ResponseBody::refusal()))
-            }
+            (None, OtherContent::Refuse) => (Treatment::Refused, refuse(head)),
         }
     }
 
@@ -141,6 +141,12 @@ impl<O: Observer, T: Timer> Plan<O, T> {
             None => moderated,
         }
     }
+}
+
+fn refuse<B: Body, O: Observer, T: Timer>(head: &mut response::Parts) -> Onward<B, O, T> {
+    headers::forget_bytes(&mut head.headers);
+    status::replace(head, StatusCode::BAD_GATEWAY);
+    Onward::Now(ResponseBody::refusal())
 }
 
 fn has_no_body(status: StatusCode) -> bool {

@@ -30,7 +30,8 @@
 //! |---|---|
 //! | `text/event-stream`, `application/json`, `*+json`, `text/plain` | moderated, whatever its status |
 //! | no body: `HEAD`, 204, 304 | passed |
-//! | anything else, event streams of other APIs than chat completions, an unknown content coding, a partial response, a switch of protocols | [`OtherContent`]: refused unless the policy's owner says otherwise |
+//! | anything else, event streams of other APIs than chat completions, an unknown content coding, a partial response | [`OtherContent`]: refused unless the policy's owner says otherwise |
+//! | a switch of protocols (101) | refused |
 //!
 //! The response says which in its `x-holdback-mode` header and in its [`Treatment`] extension. Requests are asked for
 //! plain and whole (`Accept-Encoding: identity`, no `Range`); an upstream that compresses nevertheless is decoded.

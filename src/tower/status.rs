@@ -16,10 +16,11 @@ pub(super) fn of(ending: &Ending) -> StatusCode {
     }
 }
 
-/// Gives the head of an error of ours to a response. What is no success already keeps its status, which says more:
-/// whether to wait, to sign in or to look elsewhere.
+/// Gives a response the head of an error of ours. What is no success already keeps its status, which says more: whether
+/// to wait, to sign in or to look elsewhere.
 pub(super) fn replace(head: &mut response::Parts, ours: StatusCode) {
-    if head.status.is_success() {
+    let says_more = head.status.is_redirection() || head.status.is_client_error() || head.status.is_server_error();
+    if !says_more {
         head.status = ours;
     }
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
