@@ -84,7 +84,13 @@ async fn serves_logs_and_drains_on_sigterm() {
     let response = logs.iter().find(|log| log["message"] == "response").expect("the stream's account");
     assert_eq!(response["ending"], "complete");
     assert_eq!(response["verdicts"], "pii.email:redact=1");
-    assert_eq!(response["path"], "/v1/chat/completions");
+    assert_eq!((&response["method"], &response["path"]), (&"POST".into(), &"/v1/chat/completions".into()));
+    assert_eq!((&response["status"], &response["upstream_status"]), (&200.into(), &200.into()));
+    assert_eq!(response["treatment"], "moderated");
+    for number in ["upstream_bytes", "downstream_bytes", "delayed_bytes", "longest_hold_ms", "total_ms"] {
+        assert!(response[number].is_number(), "{number} in {response}");
+    }
+    assert!(response["request_id"].is_string());
     assert!(!format!("{logs:?}").contains("ada.sample"));
 }
 

@@ -61,12 +61,13 @@ async fn a_client_that_goes_cancels_the_upstream() {
 #[tokio::test]
 async fn a_client_that_goes_before_the_answer_cancels_the_upstream() {
     let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let mut running = Running::start(&upstream, |_| ()).await;
     let client = Client::ask(running.proxy, "{}").await;
     let exchange = upstream.request().await;
     drop(client);
     exchange.cancelled().await;
-    drop(running);
+    let account = running.account().await;
+    assert_eq!((account.ending, account.status, account.upstream_status), (Some(Ending::ClientGone), None, None));
 }
 
 #[tokio::test]
@@ -117,25 +118,62 @@ async fn a_silent_upstream_ends_in_an_error_event() {
 async fn without_an_answer_there_is_an_error_that_clients_understand() {
     let nobody = listen().await.local_addr().unwrap();
     let upstream = Upstream::new().await;
-    let unreachable = Running::start(&upstream, |config| config.upstream = format!("http://{nobody}").parse().unwrap());
-    let (head, body) = Client::ask(unreachable.await.proxy, "{}").await.response().await;
+    let mut unreachable =
+        Running::start(&upstream, |config| config.upstream = format!("http://{nobody}").parse().unwrap()).await;
+    let (head, body) = Client::ask(unreachable.proxy, "{}").await.response().await;
     assert_eq!(head.first, "HTTP/1.1 502 Bad Gateway");
     let error: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(error["error"]["code"], "upstream_unreachable");
+    let account = unreachable.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("upstream_failed", Some("upstream_unreachable")));
+    assert!(account.upstream_error.is_some_and(|error| error.contains("refused")));
 
-    let running = Running::start(&upstream, |config| config.idle_timeout = Duration::from_millis(200)).await;
+    let mut running = Running::start(&upstream, |config| config.idle_timeout = Duration::from_millis(200)).await;
     let mut client = Client::ask(running.proxy, "{}").await;
     let silent = upstream.request().await;
     let (head, body) = client.response().await;
     assert_eq!(head.first, "HTTP/1.1 504 Gateway Timeout");
     assert!(body.contains("upstream_timeout"), "{body}");
     silent.cancelled().await;
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("timed_out", Some("upstream_timeout")));
 
     let mut client = Client::ask(running.proxy, "{}").await;
     drop(upstream.request().await);
     let (head, body) = client.response().await;
     assert_eq!(head.first, "HTTP/1.1 502 Bad Gateway");
     assert!(body.contains("upstream_failed"), "{body}");
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("upstream_failed", Some("upstream_failed")));
+}
+
+#[tokio::test]
+async fn an_account_says_why() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    let cases = [
+        ("200 OK", "text/event-stream", event("a Basilisk"), "terminated", Some("stop")),
+        ("200 OK", "text/event-stream", event("all"), "upstream_failed", Some("truncated")),
+        ("200 OK", "application/json", "{".to_owned(), "upstream_failed", Some("malformed")),
+        ("500 Oh", "text/html", "<h1>".to_owned(), "complete", Some("content_not_moderated")),
+        ("404 No", "text/plain", "gone".to_owned(), "complete", None),
+    ];
+    for (status, content_type, content, ending, reason) in cases {
+        let mut client = Client::ask(running.proxy, "{}").await;
+        let mut exchange = upstream.request().await;
+        let length = content.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+        exchange.answer(&(head + &content)).await;
+        let (_, body) = client.response().await;
+        drop(client);
+        let account = running.account().await;
+        assert_eq!((account.ending_name(), account.reason()), (ending, reason), "{status} {content_type}");
+        assert_eq!(account.upstream_status.map(|status| status.as_u16()), status[..3].parse().ok());
+        assert_eq!(account.downstream_bytes, body.len() as u64);
+        // What is refused is not even read.
+        let read = if reason == Some("content_not_moderated") { 0 } else { length };
+        assert_eq!(account.upstream_bytes, read as u64);
+    }
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async fn what_a_rule_may_still_touch_waits_and_is_redacted() {
     drop(client);
     let account = running.account().await;
     assert_eq!(account.verdicts.values().sum::<u64>(), 1);
-    assert_eq!(account.bytes, all.len() as u64);
+    assert_eq!(account.downstream_bytes, all.len() as u64);
 }
 
 #[tokio::test]

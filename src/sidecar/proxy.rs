@@ -1,13 +1,14 @@
 //! The service behind every connection.
 
+use super::TokioTimer;
 use super::account::{Account, Accountant, Book};
+use super::accounted::{Accounted, Received};
 use super::coalesced::Coalesced;
 use super::config::Config;
 use super::metrics::Metrics;
 use super::noting::Noting;
 use super::reply::{self, Unanswered};
 use super::upstream::{Client, Upstream};
-use super::{TokioTimer, accounted::Accounted};
 use crate::body::Shutdown;
 use crate::tower::{Asked, HoldbackLayer, Treatment};
 use bytes::Bytes;
@@ -94,11 +95,16 @@ where
     let request = Request::from_parts(head, Noting::new(body, asked));
     let response = match moderated.oneshot(request).await {
         Ok(response) => response.map(Either::Left),
-        Err(unanswered) => unanswered.into_response().map(Either::Right),
+        Err(unanswered) => {
+            book.unanswered(unanswered);
+            unanswered.into_response().map(Either::Right)
+        }
     };
     book.head(response.status(), response.extensions().get::<Treatment>().copied());
     Ok(response.map(|body| Accounted::new(body, book)))
 }
+
+type FromUpstream = Received<Coalesced<Incoming>>;
 
 /// Sends requests to the upstream.
 #[derive(Clone)]
@@ -110,9 +116,9 @@ struct Forward {
 }
 
 impl Service<Request<Noting<Incoming>>> for Forward {
-    type Response = Response<Coalesced<Incoming>>;
+    type Response = Response<FromUpstream>;
     type Error = Unanswered;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Coalesced<Incoming>>, Unanswered>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<FromUpstream>, Unanswered>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
         Poll::Ready(Ok(()))
@@ -125,10 +131,8 @@ impl Service<Request<Noting<Incoming>>> for Forward {
 }
 
 impl Forward {
-    async fn forward(
-        self,
-        mut request: Request<Noting<Incoming>>,
-    ) -> Result<Response<Coalesced<Incoming>>, Unanswered> {
+    async fn forward(self, mut request: Request<Noting<Incoming>>) -> Result<Response<FromUpstream>, Unanswered> {
+        let book = request.extensions_mut().remove::<Book>().expect("`answer` opened a book");
         if request.method() == Method::CONNECT {
             return Err(Unanswered::Tunnel);
         }
@@ -148,16 +152,17 @@ impl Forward {
             () = self.shutdown.begun() => return Err(Unanswered::ShutDown),
         };
         let mut response = sent.map_err(|_| Unanswered::TimedOut)?.map_err(|error| {
-            tracing::warn!(upstream = %self.upstream, error = %causes(&error), "no answer");
+            book.upstream_failed(causes(&error));
             if error.is_connect() { Unanswered::Unreachable } else { Unanswered::Broken }
         })?;
+        book.answered(response.status());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Unanswered::Switched);
         }
         remove_hop_by_hop(response.headers_mut());
         // It invites the client to speak to the upstream itself.
         response.headers_mut().remove(ALT_SVC);
-        Ok(response.map(Coalesced::new))
+        Ok(response.map(|body| Received::new(Coalesced::new(body), book)))
     }
 }
 
