@@ -131,6 +131,10 @@ fn wrong_usage_is_exit_code_2() {
         let run = run(args, "");
         assert_eq!((run.code, &*run.out), (2, ""), "{args:?}: {}", run.err);
     }
+    for flag in ["--connect-timeout", "--response-timeout", "--idle-timeout"] {
+        let run = run(&["proxy", "--upstream", "http://127.0.0.1:9", flag, "0"], "");
+        assert!(run.code == 2 && run.err.contains("0 would leave no time at all"), "{flag}: {}", run.err);
+    }
 }
 
 #[test]

@@ -128,7 +128,7 @@ async fn without_an_answer_there_is_an_error_that_clients_understand() {
     assert_eq!((account.ending_name(), account.reason()), ("upstream_failed", Some("upstream_unreachable")));
     assert!(account.upstream_error.is_some_and(|error| error.contains("refused")));
 
-    let mut running = Running::start(&upstream, |config| config.idle_timeout = Duration::from_millis(200)).await;
+    let mut running = Running::start(&upstream, |config| config.response_timeout = Duration::from_millis(200)).await;
     let mut client = Client::ask(running.proxy, "{}").await;
     let silent = upstream.request().await;
     let (head, body) = client.response().await;
@@ -145,6 +145,35 @@ async fn without_an_answer_there_is_an_error_that_clients_understand() {
     assert!(body.contains("upstream_failed"), "{body}");
     let account = running.account().await;
     assert_eq!((account.ending_name(), account.reason()), ("upstream_failed", Some("upstream_failed")));
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_a_504() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| {
+        config.upstream = upstream.url().replace("http:", "https:").parse().unwrap();
+        config.connect_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let (head, body) = Client::ask(running.proxy, "{}").await.response().await;
+    assert_eq!(head.first, "HTTP/1.1 504 Gateway Timeout");
+    assert!(body.contains("upstream_connect_timeout"), "{body}");
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("timed_out", Some("upstream_connect_timeout")));
+}
+
+#[tokio::test]
+async fn an_upload_takes_its_time() {
+    let upstream = Upstream::new().await;
+    let limit = Duration::from_millis(200);
+    let running = Running::start(&upstream, |config| config.response_timeout = limit).await;
+    let mut client = Client::send(running.proxy, "POST /v1/x HTTP/1.1\r\nhost: me\r\ncontent-length: 2\r\n\r\n{").await;
+    // The connection to the upstream is there, and far more than the limit passes.
+    tokio::time::timeout(3 * limit, client.head()).await.expect_err("nobody is late but the client");
+    client.say("}").await;
+    let mut exchange = upstream.request().await;
+    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").await;
+    assert_eq!(client.response().await.0.first, "HTTP/1.1 200 OK");
 }
 
 #[tokio::test]

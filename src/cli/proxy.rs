@@ -36,8 +36,14 @@ pub(super) struct Args {
     /// What happens to responses that cannot be moderated, such as images
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     other_content: OtherContentName,
-    /// How long the upstream may say nothing before its stream is ended
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    /// How long a connection to the upstream may take, its TLS handshake included
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = limit)]
+    connect_timeout: Duration,
+    /// How long the upstream may take to begin its response, once it has the whole request
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = limit)]
+    response_timeout: Duration,
+    /// How long the upstream may say nothing inside its response before that is ended
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = limit)]
     idle_timeout: Duration,
     /// How long open streams may go on after SIGTERM, before they are ended with an error; a second SIGTERM or Ctrl-C
     /// does so at once
@@ -97,6 +103,8 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     }
     let mut config = Config::new(args.upstream, policy);
     config.other_content = args.other_content.into();
+    config.connect_timeout = args.connect_timeout;
+    config.response_timeout = args.response_timeout;
     config.idle_timeout = args.idle_timeout;
     config.drain_timeout = args.drain_timeout;
 
@@ -150,4 +158,11 @@ fn log_to_stderr() {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("0 would leave no time at all; for no limit to speak of say 86400, a day".to_owned()),
+        limit => Ok(limit),
+    }
 }

@@ -22,6 +22,7 @@ mod noting;
 mod proxy;
 mod reply;
 mod serve;
+mod upload;
 mod upstream;
 
 pub use account::{Account, Accountant, Held};

@@ -8,6 +8,7 @@ use super::config::Config;
 use super::metrics::Metrics;
 use super::noting::Noting;
 use super::reply::{self, Unanswered};
+use super::upload::Upload;
 use super::upstream::{Client, Upstream};
 use crate::body::Shutdown;
 use crate::tower::{Asked, HoldbackLayer, Treatment};
@@ -56,9 +57,9 @@ pub(super) fn service(
         .shutdown(shutdown.clone())
         .other_content(config.other_content);
     let forward = Forward {
-        client: Client::new(),
+        client: Client::new(config.connect_timeout),
         upstream: Arc::new(config.upstream.clone()),
-        head_timeout: config.idle_timeout,
+        response_timeout: config.response_timeout,
         shutdown,
     };
     let moderated = moderation.layer(forward);
@@ -109,9 +110,9 @@ type FromUpstream = Received<Coalesced<Incoming>>;
 /// Sends requests to the upstream.
 #[derive(Clone)]
 struct Forward {
-    client: Client<Noting<Incoming>>,
+    client: Client<Upload<Noting<Incoming>>>,
     upstream: Arc<Upstream>,
-    head_timeout: Duration,
+    response_timeout: Duration,
     shutdown: Shutdown,
 }
 
@@ -147,13 +148,16 @@ impl Forward {
         request.headers_mut().remove(HOST);
         request.headers_mut().remove(EXPECT);
 
-        let sent = tokio::select! {
-            sent = tokio::time::timeout(self.head_timeout, self.client.send(request)) => sent,
+        let (head, body) = request.into_parts();
+        let (body, turns) = Upload::new(body);
+        let answered = tokio::select! {
+            answered = self.client.send(Request::from_parts(head, body)) => answered,
+            () = turns.upstream_is_late(self.response_timeout) => return Err(Unanswered::TimedOut),
             () = self.shutdown.begun() => return Err(Unanswered::ShutDown),
         };
-        let mut response = sent.map_err(|_| Unanswered::TimedOut)?.map_err(|error| {
-            book.upstream_failed(causes(&error));
-            if error.is_connect() { Unanswered::Unreachable } else { Unanswered::Broken }
+        let mut response = answered.map_err(|failed| {
+            book.upstream_failed(failed.causes);
+            failed.why
         })?;
         book.answered(response.status());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -192,17 +196,6 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in ["keep-alive", "proxy-connection"] {
         headers.remove(name);
     }
-}
-
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Numbers requests from a random start, so that the ids of several sidecars do not meet.

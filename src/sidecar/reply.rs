@@ -20,6 +20,8 @@ pub(super) enum Unanswered {
     TooLong,
     /// There is no connection to the upstream.
     Unreachable,
+    /// A connection to the upstream was not there in time.
+    NotConnected,
     /// The connection broke before the response began.
     Broken,
     /// The response did not begin in time.
@@ -37,6 +39,7 @@ impl Unanswered {
             Unanswered::Switched => "upstream_switched",
             Unanswered::TooLong => "path_too_long",
             Unanswered::Unreachable => "upstream_unreachable",
+            Unanswered::NotConnected => "upstream_connect_timeout",
             Unanswered::Broken => "upstream_failed",
             Unanswered::TimedOut => "upstream_timeout",
             Unanswered::ShutDown => "shut_down",
@@ -49,7 +52,7 @@ impl Unanswered {
             Unanswered::Tunnel | Unanswered::Upgrade | Unanswered::TooLong => Ending::Complete,
             Unanswered::Switched => Ending::UpstreamFailed(Failure::Malformed),
             Unanswered::Unreachable | Unanswered::Broken => Ending::UpstreamFailed(Failure::Cut),
-            Unanswered::TimedOut => Ending::TimedOut,
+            Unanswered::NotConnected | Unanswered::TimedOut => Ending::TimedOut,
             Unanswered::ShutDown => Ending::ShutDown,
         }
     }
@@ -64,6 +67,9 @@ impl Unanswered {
             Unanswered::Switched => (StatusCode::BAD_GATEWAY, "the upstream switched protocols without being asked to"),
             Unanswered::TooLong => (StatusCode::URI_TOO_LONG, "the request's path is too long"),
             Unanswered::Unreachable => (StatusCode::BAD_GATEWAY, "holdback cannot connect to its upstream"),
+            Unanswered::NotConnected => {
+                (StatusCode::GATEWAY_TIMEOUT, "holdback did not get a connection to its upstream in time")
+            }
             Unanswered::Broken => (StatusCode::BAD_GATEWAY, "the upstream closed the connection without an answer"),
             Unanswered::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "the upstream did not begin to answer in time"),
             Unanswered::ShutDown => {

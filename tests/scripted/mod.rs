@@ -176,6 +176,11 @@ impl Client {
         Client::send(address, &request).await
     }
 
+    /// Sends more of its request.
+    pub async fn say(&mut self, text: &str) {
+        self.0.write(text).await;
+    }
+
     pub async fn head(&mut self) -> Head {
         self.0.head().await.expect("a head")
     }
