@@ -17,6 +17,7 @@ mod accounted;
 mod admin;
 mod coalesced;
 mod config;
+mod connection;
 mod metrics;
 mod noting;
 mod proxy;

@@ -2,6 +2,7 @@
 
 use super::admin::Admin;
 use super::config::Config;
+use super::connection::Connection;
 use super::metrics::Metrics;
 use super::proxy;
 use crate::body::Shutdown;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tower::{Service, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 /// What one connection may keep in memory while its client reads slowly. hyper's default is about 400 KiB, which a
 /// thousand stalled clients turn into 400 MiB; a stream of tokens never fills this.
@@ -138,12 +139,20 @@ impl Connections {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server.http1().timer(TokioTimer::new()).max_buf_size(CONNECTION_BUFFER_BYTES);
         server.http2().timer(TokioTimer::new()).max_send_buf_size(CONNECTION_BUFFER_BYTES);
+        let (stream, last_answer) = Connection::new(stream);
+        let begins = last_answer.clone();
+        let service = service.map_request(move |request: Request<Incoming>| {
+            begins.begins(&request);
+            request
+        });
         let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
         let connection = self.graceful.watch(connection);
         self.tasks.spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = std::pin::pin!(connection);
+            match connection.as_mut().await {
+                Ok(()) => last_answer.is_whole(),
                 // Clients come and go; what matters is in the account of their response.
-                tracing::debug!(error, "a connection broke");
+                Err(error) => tracing::debug!(error, "a connection broke"),
             }
         });
     }

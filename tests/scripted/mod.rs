@@ -5,6 +5,7 @@
 
 use holdback::sidecar::{Account, Accountant, Config, Drained, Sidecar};
 use holdback::{Policy, Rule};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -204,6 +205,17 @@ impl Client {
                 chunk => all.push_str(chunk),
             }
         }
+    }
+
+    /// The next bytes of a body that is not chunked.
+    pub async fn exactly(&mut self, len: usize) -> String {
+        String::from_utf8(self.0.exactly(len).await.expect("so many bytes")).expect("UTF-8")
+    }
+
+    /// Everything up to the end of the connection, if that is a regular one.
+    pub async fn rest(mut self) -> io::Result<String> {
+        let mut rest = String::new();
+        soon(self.0.0.read_to_string(&mut rest)).await.map(|_| rest)
     }
 
     /// Head and body of a response of known or unknown length.
