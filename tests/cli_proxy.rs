@@ -135,6 +135,17 @@ fn wrong_usage_is_exit_code_2() {
         let run = run(&["proxy", "--upstream", "http://127.0.0.1:9", flag, "0"], "");
         assert!(run.code == 2 && run.err.contains("0 would leave no time at all"), "{flag}: {}", run.err);
     }
+    let nothing = binary::file("nothing.pem", "");
+    let certificate = rcgen::generate_simple_self_signed(["me.test".to_owned()]).unwrap().cert.pem();
+    let authority = binary::file("authority.pem", certificate);
+    for (upstream, file, why) in [
+        ("https://127.0.0.1:9", "/no/such/file.pem", "No such file"),
+        ("http://127.0.0.1:9", authority.to_str().unwrap(), "is not https"),
+        ("https://127.0.0.1:9", nothing.to_str().unwrap(), "there is no certificate in it"),
+    ] {
+        let run = run(&["proxy", "--upstream", upstream, "--upstream-ca", file], "");
+        assert!(run.code == 2 && run.err.contains(why) && run.err.contains("--upstream-ca"), "{}", run.err);
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@ use super::signals::Signals;
 use anyhow::Context;
 use clap::ValueEnum;
 use holdback::Policy;
-use holdback::sidecar::{Config, Drained, Sidecar, Upstream};
+use holdback::sidecar::{Config, Drained, Sidecar, Trust, Upstream};
 use holdback::tower::OtherContent;
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -28,6 +29,9 @@ pub(super) struct Args {
     /// The API to stand in front of, such as https://api.openai.com
     #[arg(long, value_name = "URL", env = "HOLDBACK_UPSTREAM")]
     upstream: Upstream,
+    /// A PEM file of certificate authorities that the upstream may be signed by, beside those of the web
+    #[arg(long, value_name = "FILE", value_parser = trust, env = "HOLDBACK_UPSTREAM_CA")]
+    upstream_ca: Option<Trust>,
     #[command(flatten)]
     policy: PolicyArgs,
     /// Where to serve /healthz, /readyz and /metrics [default: 127.0.0.1:8788 if it is free]
@@ -70,6 +74,10 @@ impl From<OtherContentName> for OtherContent {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.upstream_ca.is_some() && !args.upstream.is_https() {
+        eprintln!("holdback: --upstream-ca has nothing to do: {} is not https", args.upstream);
+        return Ok(Exit::Wrong);
+    }
     log_to_stderr();
     let policy = args.policy.load()?;
     let runtime = runtime(args.threads).context("cannot start")?;
@@ -102,6 +110,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
         tracing::warn!(listen = %args.listen, "anyone who reaches this address can use the upstream through it");
     }
     let mut config = Config::new(args.upstream, policy);
+    config.trust = args.upstream_ca.unwrap_or_default();
     config.other_content = args.other_content.into();
     config.connect_timeout = args.connect_timeout;
     config.response_timeout = args.response_timeout;
@@ -158,6 +167,13 @@ fn log_to_stderr() {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn trust(path: &str) -> Result<Trust, String> {
+    let pem = fs::read(path).map_err(|error| error.to_string())?;
+    let mut trust = Trust::default();
+    trust.add_pem(&pem).map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    Ok(trust)
 }
 
 fn limit(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,7 @@
 //! What a sidecar runs by.
 
 use super::account::Accountant;
+use super::trust::Trust;
 use super::upstream::Upstream;
 use crate::policy::Policy;
 use crate::tower::OtherContent;
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub struct Config {
     /// Where requests go.
     pub upstream: Upstream,
+    /// Whom an https upstream is believed.
+    pub trust: Trust,
     /// What responses must obey; `None` passes everything, and every response says so.
     pub policy: Option<Policy>,
     /// What happens to content that cannot be moderated.
@@ -33,6 +36,7 @@ impl Config {
     pub fn new(upstream: Upstream, policy: Option<Policy>) -> Config {
         Config {
             upstream,
+            trust: Trust::default(),
             policy,
             other_content: OtherContent::default(),
             // Longer than any handshake on earth; a dead address should not cost clients their own timeout.

@@ -23,6 +23,7 @@ mod noting;
 mod proxy;
 mod reply;
 mod serve;
+mod trust;
 mod upload;
 mod upstream;
 
@@ -30,6 +31,7 @@ pub use account::{Account, Accountant, Held};
 pub use config::Config;
 pub use metrics::Metrics;
 pub use serve::{Drained, Sidecar};
+pub use trust::{Trust, TrustError};
 pub use upstream::{Upstream, UpstreamError};
 
 use crate::body::Timer;

@@ -57,7 +57,7 @@ pub(super) fn service(
         .shutdown(shutdown.clone())
         .other_content(config.other_content);
     let forward = Forward {
-        client: Client::new(config.connect_timeout),
+        client: Client::new(config.trust.clone(), config.connect_timeout),
         upstream: Arc::new(config.upstream.clone()),
         response_timeout: config.response_timeout,
         shutdown,

@@ -1,6 +1,7 @@
 //! The way to the upstream: where it is, and the pool of connections to it.
 
 use super::reply::Unanswered;
+use super::trust::Trust;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
@@ -10,7 +11,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -41,6 +42,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Whether it speaks TLS.
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
     /// The address of what a client asked for; an error if, behind the base path, it is longer than an address may be.
     pub fn target(&self, asked: &Uri) -> Result<Uri, http::Error> {
         let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
@@ -105,7 +111,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(super) fn new(connect_timeout: Duration) -> Client<B> {
+    pub(super) fn new(trust: Trust, connect_timeout: Duration) -> Client<B> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         // hyper's default is off, and Nagle's algorithm turns a stream of tokens into bursts.
@@ -113,7 +119,7 @@ where
         // For each address its share, so that a dead one leaves time for the others.
         tcp.set_connect_timeout(Some(connect_timeout));
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
+            .with_tls_config(tls(trust))
             .https_or_http()
             .enable_http1()
             .enable_http2()
@@ -189,14 +195,13 @@ impl From<legacy::Error> for Failed {
     }
 }
 
-fn tls() -> ClientConfig {
+fn tls(trust: Trust) -> ClientConfig {
     // The provider is named here and never installed for the process: with two of them in one binary rustls panics.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring speaks the default protocol versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(trust.into_roots())
         .with_no_client_auth()
 }
 
