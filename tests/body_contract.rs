@@ -2,7 +2,7 @@
 #![cfg(feature = "body")]
 
 use bytes::Bytes;
-use holdback::body::{Error, Moderated, ModeratedStream, Timer};
+use holdback::body::{Error, Moderated, ModeratedStream, Shutdown, Timer};
 use holdback::{ChannelKind, Dialect, Ending, Filter, Observer, Policy, Rule, Verdict};
 use http::HeaderMap;
 use http_body::{Body, Frame};
@@ -10,7 +10,9 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// An upstream that does what its script says, and tells what was done to it.
@@ -125,6 +127,16 @@ impl Future for Until {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         if *self.clock.borrow() < self.at { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -335,6 +347,43 @@ fn silence_breaks_off_where_no_event_can_say_so() {
     *clock.borrow_mut() += Duration::from_secs(10);
     assert_eq!(poll(&mut body), "error TimedOut");
     assert_eq!(poll(&mut body), "end");
+}
+
+#[test]
+fn a_shutdown_ends_the_stream_and_wakes_who_waits() {
+    let (upstream, told) = Scripted::new([says!("a Night"), Step::Pending, Step::Pending]);
+    let (seen, shutdown) = (Seen::default(), Shutdown::default());
+    let mut body = Moderated::with_observer(upstream, chat(), seen.clone()).shutdown(&shutdown);
+    let woken = Arc::new(Woken::default());
+    let mut poll_for = |woken: &Arc<Woken>| {
+        Pin::new(&mut body).poll_frame(&mut Context::from_waker(&Waker::from(woken.clone()))).map(|frame| {
+            let frame: Option<Result<_, Error<Broken>>> = frame;
+            frame.map(|frame| String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap())
+        })
+    };
+    // Another task polls from now on.
+    let later = Arc::new(Woken::default());
+    assert!(poll_for(&woken).is_pending());
+    assert!(poll_for(&later).is_pending());
+    shutdown.begin();
+    assert_eq!([&woken, &later].map(|it| it.0.load(Ordering::Relaxed)), [0, 1]);
+    let Poll::Ready(Some(last)) = poll_for(&later) else { panic!("its last words") };
+    assert!(last.contains("\"shut_down\"") && !last.contains("Night"), "{last}");
+    assert_eq!(poll_for(&later), Poll::Ready(None));
+    assert!(told.borrow().dropped);
+    assert_eq!(seen.endings(), [Ending::ShutDown]);
+}
+
+#[test]
+fn a_shutdown_breaks_off_where_no_event_can_say_so() {
+    let (upstream, told) = Scripted::new([Step::Data("one"), Step::Data("two")]);
+    let shutdown = Shutdown::default();
+    let mut body = Moderated::new(upstream, text()).shutdown(&shutdown);
+    assert_eq!(poll(&mut body), "one");
+    shutdown.begin();
+    assert_eq!(poll(&mut body), "error ShutDown", "even if the upstream is quick");
+    assert_eq!(poll(&mut body), "end");
+    assert_eq!(told.borrow().polls, 1);
 }
 
 #[test]

@@ -19,7 +19,12 @@ struct Proxy {
 
 impl Proxy {
     fn start(listen: &str, upstream: &str) -> Proxy {
+        Proxy::start_with(listen, upstream, &[])
+    }
+
+    fn start_with(listen: &str, upstream: &str, more: &[&str]) -> Proxy {
         let mut process = holdback(&["proxy", "--listen", listen, "--admin", "127.0.0.1:0", "--upstream", upstream])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -79,8 +84,31 @@ async fn serves_logs_and_drains_on_sigterm() {
     let response = logs.iter().find(|log| log["message"] == "response").expect("the stream's account");
     assert_eq!(response["ending"], "complete");
     assert_eq!(response["verdicts"], "pii.email:redact=1");
-    assert_eq!(response["path"], "/v1/chat/completions");
+    assert_eq!((&response["method"], &response["path"]), (&"POST".into(), &"/v1/chat/completions".into()));
+    assert_eq!((&response["status"], &response["upstream_status"]), (&200.into(), &200.into()));
+    assert_eq!(response["treatment"], "moderated");
+    for number in ["upstream_bytes", "downstream_bytes", "delayed_bytes", "longest_hold_ms", "total_ms"] {
+        assert!(response[number].is_number(), "{number} in {response}");
+    }
+    assert!(response["request_id"].is_string());
     assert!(!format!("{logs:?}").contains("ada.sample"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_does_not_wait() {
+    let upstream = Upstream::new().await;
+    let proxy = Proxy::start_with("127.0.0.1:0", &upstream.url(), &["--drain-timeout", "1000"]);
+    let mut client = Client::ask(proxy.address, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin("text/event-stream").await;
+    client.head().await;
+    proxy.signal("TERM");
+    proxy.signal("INT");
+    let last = client.hear_all().await;
+    assert!(last.contains("\"shut_down\"") && !last.contains("[DONE]"), "{last}");
+    let (code, logs) = tokio::task::spawn_blocking(|| proxy.ended()).await.unwrap();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(logs.contains("\"shut_down\""), "{logs}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +130,21 @@ fn wrong_usage_is_exit_code_2() {
     ] {
         let run = run(args, "");
         assert_eq!((run.code, &*run.out), (2, ""), "{args:?}: {}", run.err);
+    }
+    for flag in ["--connect-timeout", "--response-timeout", "--idle-timeout"] {
+        let run = run(&["proxy", "--upstream", "http://127.0.0.1:9", flag, "0"], "");
+        assert!(run.code == 2 && run.err.contains("0 would leave no time at all"), "{flag}: {}", run.err);
+    }
+    let nothing = binary::file("nothing.pem", "");
+    let certificate = rcgen::generate_simple_self_signed(["me.test".to_owned()]).unwrap().cert.pem();
+    let authority = binary::file("authority.pem", certificate);
+    for (upstream, file, why) in [
+        ("https://127.0.0.1:9", "/no/such/file.pem", "No such file"),
+        ("http://127.0.0.1:9", authority.to_str().unwrap(), "is not https"),
+        ("https://127.0.0.1:9", nothing.to_str().unwrap(), "there is no certificate in it"),
+    ] {
+        let run = run(&["proxy", "--upstream", upstream, "--upstream-ca", file], "");
+        assert!(run.code == 2 && run.err.contains(why) && run.err.contains("--upstream-ca"), "{}", run.err);
     }
 }
 

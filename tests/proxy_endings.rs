@@ -5,7 +5,7 @@ mod scripted;
 
 use holdback::Ending;
 use holdback::sidecar::Drained;
-use scripted::{Client, LAST_EVENTS, Running, Upstream, event, listen};
+use scripted::{Client, LAST_EVENTS, Running, Upstream, event, listen, open};
 use std::time::Duration;
 
 #[tokio::test]
@@ -61,12 +61,13 @@ async fn a_client_that_goes_cancels_the_upstream() {
 #[tokio::test]
 async fn a_client_that_goes_before_the_answer_cancels_the_upstream() {
     let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let mut running = Running::start(&upstream, |_| ()).await;
     let client = Client::ask(running.proxy, "{}").await;
     let exchange = upstream.request().await;
     drop(client);
     exchange.cancelled().await;
-    drop(running);
+    let account = running.account().await;
+    assert_eq!((account.ending, account.status, account.upstream_status), (Some(Ending::ClientGone), None, None));
 }
 
 #[tokio::test]
@@ -117,25 +118,91 @@ async fn a_silent_upstream_ends_in_an_error_event() {
 async fn without_an_answer_there_is_an_error_that_clients_understand() {
     let nobody = listen().await.local_addr().unwrap();
     let upstream = Upstream::new().await;
-    let unreachable = Running::start(&upstream, |config| config.upstream = format!("http://{nobody}").parse().unwrap());
-    let (head, body) = Client::ask(unreachable.await.proxy, "{}").await.response().await;
+    let mut unreachable =
+        Running::start(&upstream, |config| config.upstream = format!("http://{nobody}").parse().unwrap()).await;
+    let (head, body) = Client::ask(unreachable.proxy, "{}").await.response().await;
     assert_eq!(head.first, "HTTP/1.1 502 Bad Gateway");
     let error: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(error["error"]["code"], "upstream_unreachable");
+    let account = unreachable.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("upstream_failed", Some("upstream_unreachable")));
+    assert!(account.upstream_error.is_some_and(|error| error.contains("refused")));
 
-    let running = Running::start(&upstream, |config| config.idle_timeout = Duration::from_millis(200)).await;
+    let mut running = Running::start(&upstream, |config| config.response_timeout = Duration::from_millis(200)).await;
     let mut client = Client::ask(running.proxy, "{}").await;
     let silent = upstream.request().await;
     let (head, body) = client.response().await;
     assert_eq!(head.first, "HTTP/1.1 504 Gateway Timeout");
     assert!(body.contains("upstream_timeout"), "{body}");
     silent.cancelled().await;
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("timed_out", Some("upstream_timeout")));
 
     let mut client = Client::ask(running.proxy, "{}").await;
     drop(upstream.request().await);
     let (head, body) = client.response().await;
     assert_eq!(head.first, "HTTP/1.1 502 Bad Gateway");
     assert!(body.contains("upstream_failed"), "{body}");
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("upstream_failed", Some("upstream_failed")));
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_a_504() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| {
+        config.upstream = upstream.url().replace("http:", "https:").parse().unwrap();
+        config.connect_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let (head, body) = Client::ask(running.proxy, "{}").await.response().await;
+    assert_eq!(head.first, "HTTP/1.1 504 Gateway Timeout");
+    assert!(body.contains("upstream_connect_timeout"), "{body}");
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("timed_out", Some("upstream_connect_timeout")));
+}
+
+#[tokio::test]
+async fn an_upload_takes_its_time() {
+    let upstream = Upstream::new().await;
+    let limit = Duration::from_millis(200);
+    let running = Running::start(&upstream, |config| config.response_timeout = limit).await;
+    let mut client = Client::send(running.proxy, "POST /v1/x HTTP/1.1\r\nhost: me\r\ncontent-length: 2\r\n\r\n{").await;
+    // The connection to the upstream is there, and far more than the limit passes.
+    tokio::time::timeout(3 * limit, client.head()).await.expect_err("nobody is late but the client");
+    client.say("}").await;
+    let mut exchange = upstream.request().await;
+    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").await;
+    assert_eq!(client.response().await.0.first, "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn an_account_says_why() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |_| ()).await;
+    let cases = [
+        ("200 OK", "text/event-stream", event("a Basilisk"), "terminated", Some("stop")),
+        ("200 OK", "text/event-stream", event("all"), "upstream_failed", Some("truncated")),
+        ("200 OK", "application/json", "{".to_owned(), "upstream_failed", Some("malformed")),
+        ("500 Oh", "text/html", "<h1>".to_owned(), "complete", Some("content_not_moderated")),
+        ("404 No", "text/plain", "gone".to_owned(), "complete", None),
+    ];
+    for (status, content_type, content, ending, reason) in cases {
+        let mut client = Client::ask(running.proxy, "{}").await;
+        let mut exchange = upstream.request().await;
+        let length = content.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+        exchange.answer(&(head + &content)).await;
+        let (_, body) = client.response().await;
+        drop(client);
+        let account = running.account().await;
+        assert_eq!((account.ending_name(), account.reason()), (ending, reason), "{status} {content_type}");
+        assert_eq!(account.upstream_status.map(|status| status.as_u16()), status[..3].parse().ok());
+        assert_eq!(account.downstream_bytes, body.len() as u64);
+        // What is refused is not even read.
+        let read = if reason == Some("content_not_moderated") { 0 } else { length };
+        assert_eq!(account.upstream_bytes, read as u64);
+    }
 }
 
 #[tokio::test]
@@ -189,15 +256,55 @@ async fn a_stop_lets_open_streams_finish() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_ever() {
+async fn when_the_time_to_drain_is_over_every_stream_gets_its_error_form() {
     let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::from_millis(100)).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::ZERO).await;
+    let (mut chat, mut exchange) = open(&running, &upstream, "text/event-stream").await;
+    exchange.say(&event("hello ")).await;
+    assert_eq!(chat.hear().await, event("hello "));
+    exchange.say(&event("Night")).await;
+    let mut document = Client::ask(running.proxy, "{}").await;
+    let mut half = upstream.request().await;
+    half.begin("application/json").await;
+    half.say("{\"text\":").await;
+    let mut unanswered = Client::ask(running.proxy, "{}").await;
+    let silent = upstream.request().await;
+
     running.stop();
-    assert_eq!(client.heard().await, None, "cut, and visibly so");
+    let last = chat.hear_all().await;
+    assert!(last.contains("\"shut_down\"") && !last.contains("Night") && !last.contains("[DONE]"), "{last}");
+    for client in [&mut document, &mut unanswered] {
+        let (head, body) = client.response().await;
+        assert_eq!(head.first, "HTTP/1.1 503 Service Unavailable");
+        assert!(body.contains("\"shut_down\""), "{body}");
+    }
+    for exchange in [exchange, half, silent] {
+        exchange.cancelled().await;
+    }
+    assert_eq!(running.stopped().await, Drained::Cut(3));
+    assert_eq!(running.account().await.ending, Some(Ending::ShutDown));
+}
+
+#[tokio::test]
+async fn where_no_event_can_say_so_the_end_of_the_drain_is_a_visible_cut() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::ZERO).await;
+    let (mut client, exchange) = open(&running, &upstream, "text/plain").await;
+    running.stop();
+    assert_eq!(client.heard().await, None);
+    exchange.cancelled().await;
+    assert_eq!(running.stopped().await, Drained::Cut(1));
+}
+
+#[tokio::test]
+async fn a_second_stop_does_not_wait() {
+    let upstream = Upstream::new().await;
+    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::MAX).await;
+    let (mut client, exchange) = open(&running, &upstream, "text/event-stream").await;
+    running.stop();
+    running.stop();
+    let last = client.hear_all().await;
+    assert!(last.contains("\"shut_down\"") && !last.contains("[DONE]"), "{last}");
     exchange.cancelled().await;
     assert_eq!(running.stopped().await, Drained::Cut(1));
 }

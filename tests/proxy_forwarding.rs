@@ -107,7 +107,7 @@ async fn what_a_rule_may_still_touch_waits_and_is_redacted() {
     drop(client);
     let account = running.account().await;
     assert_eq!(account.verdicts.values().sum::<u64>(), 1);
-    assert_eq!(account.bytes, all.len() as u64);
+    assert_eq!(account.downstream_bytes, all.len() as u64);
 }
 
 #[tokio::test]
@@ -124,6 +124,66 @@ async fn what_cannot_be_moderated_is_refused_or_passes_loudly() {
         let (head, body) = client.response().await;
         assert_eq!((&*head.first, head.get("x-holdback-mode")), (status, Some(mode)));
         assert_eq!(body == "abc", other == OtherContent::Pass);
+    }
+}
+
+#[tokio::test]
+async fn an_error_page_keeps_its_status() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |_| ()).await;
+    for status in ["404 Not Found", "503 Service Unavailable"] {
+        let mut client = Client::ask(running.proxy, "{}").await;
+        let mut exchange = upstream.request().await;
+        exchange
+            .answer(&format!("HTTP/1.1 {status}\r\ncontent-type: text/html\r\ncontent-length: 4\r\n\r\n<h1>"))
+            .await;
+        let (head, body) = client.response().await;
+        assert_eq!(head.first, format!("HTTP/1.1 {status}"));
+        assert_eq!(head.get("content-type"), Some("application/json"));
+        assert!(body.contains("content_not_moderated"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn other_protocols_are_refused() {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, |_| ()).await;
+    let socket = "GET /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+    let tunnel = "CONNECT me:443 HTTP/1.1\r\nhost: me:443\r\n\r\n";
+    for (request, code) in [(socket, "upgrade_refused"), (tunnel, "tunnel_refused")] {
+        let (head, body) = Client::send(running.proxy, request).await.response().await;
+        assert_eq!(head.first, "HTTP/1.1 501 Not Implemented");
+        assert!(body.contains(code), "{body}");
+    }
+
+    // Java's client offers HTTP/2 with every request, and means the same HTTP.
+    let offer = "GET /v1/models HTTP/1.1\r\nhost: me\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\
+                 http2-settings: AAEAAEAA\r\n\r\n";
+    let mut client = Client::send(running.proxy, offer).await;
+    let mut exchange = upstream.request().await;
+    assert_eq!((exchange.head.get("upgrade"), exchange.head.get("http2-settings")), (None, None));
+    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").await;
+    assert_eq!(client.response().await.0.first, "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn a_switch_of_protocols_is_an_error() {
+    let upstream = Upstream::new().await;
+    for (policy, other) in [(Some(scripted::policy()), OtherContent::Pass), (None, OtherContent::Refuse)] {
+        let running = Running::start(&upstream, |config| {
+            config.policy = policy;
+            config.other_content = other;
+        })
+        .await;
+        let mut client = Client::ask(running.proxy, "{}").await;
+        let mut exchange = upstream.request().await;
+        exchange
+            .answer("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: mine\r\n\r\nNightjar")
+            .await;
+        let (head, body) = client.response().await;
+        assert_eq!(head.first, "HTTP/1.1 502 Bad Gateway");
+        assert!(body.contains("upstream_switched") && !body.contains("Nightjar"), "{body}");
+        exchange.cancelled().await;
     }
 }
 

@@ -137,6 +137,36 @@ async fn other_content_is_refused_unless_told_to_pass() {
 }
 
 #[tokio::test]
+async fn a_refused_error_keeps_its_status() {
+    for (status, kept) in [(203, 502), (206, 502), (302, 302), (401, 401), (429, 429), (500, 500), (503, 503)] {
+        let mut page = response("text/html", "<h1>Nightjar</h1>");
+        *page.status_mut() = StatusCode::from_u16(status).unwrap();
+        page.headers_mut().insert("retry-after", "7".parse().unwrap());
+        let refused = exchange(&layer(), get(), page).await;
+        assert_eq!((refused.head.status.as_u16(), refused.treatment()), (kept, Some(Treatment::Refused)));
+        assert_eq!(
+            (refused.header("retry-after"), refused.header("content-type")),
+            (Some("7"), Some("application/json"))
+        );
+        assert!(refused.body.as_ref().is_ok_and(|body| body.contains("\"error\"") && !body.contains("Nightjar")));
+    }
+}
+
+#[tokio::test]
+async fn a_switch_of_protocols_never_passes() {
+    for other in [OtherContent::Refuse, OtherContent::Pass] {
+        let mut switch = response("", "");
+        *switch.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        switch.headers_mut().insert("connection", "upgrade".parse().unwrap());
+        switch.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+        let refused = exchange(&layer().other_content(other), get(), switch).await;
+        assert_eq!((refused.head.status.as_u16(), refused.treatment()), (502, Some(Treatment::Refused)));
+        assert_eq!((refused.header("connection"), refused.header("upgrade")), (None, None));
+        assert!(refused.body.as_ref().is_ok_and(|body| body.contains("\"error\"")));
+    }
+}
+
+#[tokio::test]
 async fn what_has_no_body_passes() {
     let mut head = get();
     *head.method_mut() = Method::HEAD;

@@ -12,6 +12,8 @@ pub enum Error<E> {
     Upstream(E),
     /// The upstream sent nothing for longer than the idle timeout.
     TimedOut,
+    /// A [`Shutdown`](super::Shutdown) ended the stream.
+    ShutDown,
     /// The upstream ended before its answer did, or sent what cannot be read.
     Unreadable,
 }
@@ -21,7 +23,7 @@ impl<E> Error<E> {
     pub fn into_upstream(self) -> Option<E> {
         match self {
             Error::Upstream(error) => Some(error),
-            Error::TimedOut | Error::Unreadable => None,
+            Error::TimedOut | Error::ShutDown | Error::Unreadable => None,
         }
     }
 }
@@ -33,6 +35,7 @@ impl<E> Error<Error<E>> {
         match self {
             Error::Upstream(error) => error,
             Error::TimedOut => Error::TimedOut,
+            Error::ShutDown => Error::ShutDown,
             Error::Unreadable => Error::Unreadable,
         }
     }
@@ -43,6 +46,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
         match self {
             Error::Upstream(error) => error.fmt(f),
             Error::TimedOut => f.write_str("upstream sent nothing for too long"),
+            Error::ShutDown => f.write_str("shut down before the end"),
             Error::Unreadable => f.write_str("upstream's answer cannot be read"),
         }
     }
@@ -53,7 +57,7 @@ impl<E: std::error::Error> std::error::Error for Error<E> {
         match self {
             // Displayed in its place, so only what lies below it is a cause.
             Error::Upstream(error) => error.source(),
-            Error::TimedOut | Error::Unreadable => None,
+            Error::TimedOut | Error::ShutDown | Error::Unreadable => None,
         }
     }
 }

@@ -7,7 +7,8 @@
 //! - **Few frames.** Whatever is ready at once leaves as one frame, since servers make a system call of each.
 //! - **Endings.** The upstream is dropped the moment the policy ends the stream. An upstream that fails, or says
 //!   nothing for too long, becomes the protocol's own error event and a regular end of the body; where the
-//!   protocol has no such event, the body ends in an [`Error`], so that half an answer never looks whole.
+//!   protocol has no such event, the body ends in an [`Error`], so that half an answer never looks whole. A server
+//!   that must stop ends its streams in the same way, by a [`Shutdown`].
 //! - **An account.** The [`Observer`](crate::Observer) sees exactly one ending, also when the client goes away and
 //!   the body is dropped.
 //!
@@ -21,9 +22,11 @@ mod error;
 mod idle;
 mod moderated;
 mod session;
+mod shutdown;
 mod stream;
 
 pub use error::Error;
 pub use idle::{NoTimer, Timer};
 pub use moderated::Moderated;
+pub use shutdown::{Begun, Shutdown};
 pub use stream::ModeratedStream;

@@ -2,12 +2,13 @@
 
 use super::idle::Idle;
 use super::session::Session;
-use super::{Error, NoTimer, Timer};
+use super::{Begun, Error, NoTimer, Shutdown, Timer};
 use crate::wire::{Ending, Failure, Filter, Observer};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -36,6 +37,7 @@ pin_project! {
         session: Session<O>,
         #[pin]
         idle: Idle<T>,
+        shutdown: Option<Begun>,
         // How the body ends once the session is drained: broken off, or with trailers, or neither.
         error: Option<Error<B::Error>>,
         trailers: Option<HeaderMap>,
@@ -56,6 +58,7 @@ impl<B: Body, O: Observer> Moderated<B, O> {
             upstream: Some(upstream),
             session: Session::new(filter, observer),
             idle: Idle::new(NoTimer, None),
+            shutdown: None,
             error: None,
             trailers: None,
         };
@@ -77,9 +80,28 @@ impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
             upstream: self.upstream,
             session: self.session,
             idle: Idle::new(timer, limit.into()),
+            shutdown: self.shutdown,
             error: self.error,
             trailers: self.trailers,
         }
+    }
+
+    /// Ends the stream as [`Ending::ShutDown`] when `shutdown` begins.
+    pub fn shutdown(self, shutdown: &Shutdown) -> Moderated<B, O, T> {
+        Moderated { shutdown: Some(shutdown.begun()), ..self }
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
+    /// How the stream ended, once it has.
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.session.ending()
+    }
+
+    /// Whether an error has taken the place of a whole document.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.session.is_replaced()
     }
 }
 
@@ -104,30 +126,34 @@ where
             };
 
             let mut failure = None;
-            match upstream.as_mut().poll_frame(cx) {
-                Poll::Pending => {
-                    std::task::ready!(this.idle.as_mut().poll_expired(cx));
-                    this.session.fail(Ending::TimedOut, this.idle.now());
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    this.idle.as_mut().heard();
-                    match frame.into_data() {
-                        Ok(mut data) => {
-                            let chunk = data.copy_to_bytes(data.remaining());
-                            this.session.push(chunk, this.idle.now());
+            if this.shutdown.as_mut().is_some_and(|begun| Pin::new(begun).poll(cx).is_ready()) {
+                this.session.fail(Ending::ShutDown, this.idle.now());
+            } else {
+                match upstream.as_mut().poll_frame(cx) {
+                    Poll::Pending => {
+                        std::task::ready!(this.idle.as_mut().poll_expired(cx));
+                        this.session.fail(Ending::TimedOut, this.idle.now());
+                    }
+                    Poll::Ready(Some(Ok(frame))) => {
+                        this.idle.as_mut().heard();
+                        match frame.into_data() {
+                            Ok(mut data) => {
+                                let chunk = data.copy_to_bytes(data.remaining());
+                                this.session.push(chunk, this.idle.now());
+                            }
+                            Err(frame) => *this.trailers = frame.into_trailers().ok(),
                         }
-                        Err(frame) => *this.trailers = frame.into_trailers().ok(),
+                        let is_last = this.trailers.is_some() || upstream.is_end_stream();
+                        if is_last && this.session.ending().is_none() {
+                            this.session.finish(this.idle.now());
+                        }
                     }
-                    let is_last = this.trailers.is_some() || upstream.is_end_stream();
-                    if is_last && this.session.ending().is_none() {
-                        this.session.finish(this.idle.now());
+                    Poll::Ready(Some(Err(error))) => {
+                        failure = Some(error);
+                        this.session.fail(Ending::UpstreamFailed(Failure::Cut), this.idle.now());
                     }
+                    Poll::Ready(None) => this.session.finish(this.idle.now()),
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    failure = Some(error);
-                    this.session.fail(Ending::UpstreamFailed(Failure::Cut), this.idle.now());
-                }
-                Poll::Ready(None) => this.session.finish(this.idle.now()),
             }
 
             if let Some(ending) = this.session.ending() {
@@ -161,6 +187,7 @@ fn broken_off<O: Observer, E>(session: &mut Session<O>, failure: Option<E>) -> O
     session.is_cut_off().then(|| match (failure, session.ending()) {
         (Some(error), _) => Error::Upstream(error),
         (None, Some(Ending::TimedOut)) => Error::TimedOut,
+        (None, Some(Ending::ShutDown)) => Error::ShutDown,
         (None, _) => Error::Unreadable,
     })
 }

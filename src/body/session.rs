@@ -43,6 +43,12 @@ impl<O: Observer> Session<O> {
         self.filter.is_cut_off()
     }
 
+    /// Whether an error has taken the place of a whole document.
+    #[cfg(feature = "tower")]
+    pub(super) fn is_replaced(&self) -> bool {
+        self.filter.is_replaced()
+    }
+
     /// Everything that is ready, as one frame where that is cheap.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         let first = self.pop()?;

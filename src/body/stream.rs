@@ -1,6 +1,6 @@
 //! The `Stream` adaptor: the same driver, for bytes that are no HTTP body.
 
-use super::{Error, Moderated, NoTimer, Timer};
+use super::{Error, Moderated, NoTimer, Shutdown, Timer};
 use crate::wire::{Filter, Observer};
 use bytes::Bytes;
 use futures_core::{Stream, TryStream};
@@ -55,6 +55,11 @@ impl<S: TryStream<Ok = Bytes>, O: Observer, T: Timer> ModeratedStream<S, O, T> {
     /// while we waited for it; without a limit it may be silent for ever.
     pub fn idle_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> ModeratedStream<S, O, U> {
         ModeratedStream { body: self.body.idle_timeout(timer, limit) }
+    }
+
+    /// Ends the stream as [`Ending::ShutDown`](crate::Ending::ShutDown) when `shutdown` begins.
+    pub fn shutdown(self, shutdown: &Shutdown) -> ModeratedStream<S, O, T> {
+        ModeratedStream { body: self.body.shutdown(shutdown) }
     }
 }
 

@@ -1,12 +1,14 @@
 //! `holdback proxy`: the sidecar.
 
+use super::Exit;
 use super::policy::{self, PolicyArgs};
-use super::{Exit, signals};
+use super::signals::Signals;
 use anyhow::Context;
 use clap::ValueEnum;
 use holdback::Policy;
-use holdback::sidecar::{Config, Drained, Sidecar, Upstream};
+use holdback::sidecar::{Config, Drained, Sidecar, Trust, Upstream};
 use holdback::tower::OtherContent;
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -27,6 +29,9 @@ pub(super) struct Args {
     /// The API to stand in front of, such as https://api.openai.com
     #[arg(long, value_name = "URL", env = "HOLDBACK_UPSTREAM")]
     upstream: Upstream,
+    /// A PEM file of certificate authorities that the upstream may be signed by, beside those of the web
+    #[arg(long, value_name = "FILE", value_parser = trust, env = "HOLDBACK_UPSTREAM_CA")]
+    upstream_ca: Option<Trust>,
     #[command(flatten)]
     policy: PolicyArgs,
     /// Where to serve /healthz, /readyz and /metrics [default: 127.0.0.1:8788 if it is free]
@@ -35,10 +40,17 @@ pub(super) struct Args {
     /// What happens to responses that cannot be moderated, such as images
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     other_content: OtherContentName,
-    /// How long the upstream may say nothing before its stream is ended
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    /// How long a connection to the upstream may take, its TLS handshake included
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = limit)]
+    connect_timeout: Duration,
+    /// How long the upstream may take to begin its response, once it has the whole request
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = limit)]
+    response_timeout: Duration,
+    /// How long the upstream may say nothing inside its response before that is ended
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = limit)]
     idle_timeout: Duration,
-    /// How long open streams may go on after SIGTERM
+    /// How long open streams may go on after SIGTERM, before they are ended with an error; a second SIGTERM or Ctrl-C
+    /// does so at once
     #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
     drain_timeout: Duration,
     /// Threads to work with [default: one per core]
@@ -62,6 +74,10 @@ impl From<OtherContentName> for OtherContent {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.upstream_ca.is_some() && !args.upstream.is_https() {
+        eprintln!("holdback: --upstream-ca has nothing to do: {} is not https", args.upstream);
+        return Ok(Exit::Wrong);
+    }
     log_to_stderr();
     let policy = args.policy.load()?;
     let runtime = runtime(args.threads).context("cannot start")?;
@@ -82,7 +98,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     let proxy = bind(args.listen).await?;
     let admin = bind_admin(args.admin).await?;
     // Before anybody can know that we are here.
-    let stop = signals::stop().context("cannot listen for signals")?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
     announce(&args, &policy, &proxy, admin.as_ref())?;
 
     let is_empty = policy.rules().len() == 0;
@@ -94,13 +110,17 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
         tracing::warn!(listen = %args.listen, "anyone who reaches this address can use the upstream through it");
     }
     let mut config = Config::new(args.upstream, policy);
+    config.trust = args.upstream_ca.unwrap_or_default();
     config.other_content = args.other_content.into();
+    config.connect_timeout = args.connect_timeout;
+    config.response_timeout = args.response_timeout;
     config.idle_timeout = args.idle_timeout;
     config.drain_timeout = args.drain_timeout;
 
-    let stop = async {
-        stop.await;
-        tracing::info!("stopping: open streams may finish");
+    let mut messages = ["stopping: open streams may finish", "stopping now: open streams are cut"].into_iter();
+    let stop = async || {
+        signals.next().await;
+        tracing::info!("{}", messages.next().unwrap_or_default());
     };
     match Sidecar::new(config, proxy, admin).run(stop).await {
         Drained::Cut(connections) => tracing::warn!(connections, "cut what had not finished in time"),
@@ -147,4 +167,18 @@ fn log_to_stderr() {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn trust(path: &str) -> Result<Trust, String> {
+    let pem = fs::read(path).map_err(|error| error.to_string())?;
+    let mut trust = Trust::default();
+    trust.add_pem(&pem).map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    Ok(trust)
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("0 would leave no time at all; for no limit to speak of say 86400, a day".to_owned()),
+        limit => Ok(limit),
+    }
 }

@@ -1,6 +1,7 @@
 //! What happened to one response, in numbers: never a byte of its text.
 
 use super::metrics::Metrics;
+use super::reply::{self, Unanswered};
 use crate::policy::{ChannelKind, Verdict};
 use crate::tower::Treatment;
 use crate::wire::{Ending, Observer};
@@ -19,18 +20,26 @@ pub struct Account {
     pub method: Method,
     /// The beginning of the request's path, without its query, which may carry a key.
     pub path: String,
-    /// The response's status.
+    /// The status that the client got.
     pub status: Option<StatusCode>,
+    /// The status that the upstream answered.
+    pub upstream_status: Option<StatusCode>,
     /// What was done with the response.
     pub treatment: Option<Treatment>,
     /// How it ended.
     pub ending: Option<Ending>,
+    /// Why the response is the sidecar's own, in a word, if it is: the `code` of its error.
+    pub refusal: Option<&'static str>,
+    /// What the connection to the upstream says of its failure.
+    pub upstream_error: Option<String>,
     /// Verdicts by rule and action.
     pub verdicts: BTreeMap<(Arc<str>, &'static str), u64>,
     /// What was released, and what it waited for.
     pub held: Held,
-    /// Bytes handed to the client's connection.
-    pub bytes: u64,
+    /// Bytes of content that the upstream sent, as it had them coded.
+    pub upstream_bytes: u64,
+    /// Bytes of content handed to the client's connection.
+    pub downstream_bytes: u64,
     /// From the request's arrival to the response's head.
     pub to_head: Option<Duration>,
     /// From the request's arrival to the last byte.
@@ -60,11 +69,15 @@ impl Account {
             method,
             path,
             status: None,
+            upstream_status: None,
             treatment: None,
             ending: None,
+            refusal: None,
+            upstream_error: None,
             verdicts: BTreeMap::new(),
             held: Held::default(),
-            bytes: 0,
+            upstream_bytes: 0,
+            downstream_bytes: 0,
             to_head: None,
             total: Duration::ZERO,
             overhead: Duration::ZERO,
@@ -73,14 +86,13 @@ impl Account {
 
     /// The ending's word in logs and metrics.
     pub fn ending_name(&self) -> &'static str {
-        match &self.ending {
-            Some(Ending::Complete) => "complete",
-            Some(Ending::Terminated(_)) => "terminated",
-            Some(Ending::UpstreamFailed(_)) => "upstream_failed",
-            Some(Ending::ClientGone) => "client_gone",
-            Some(Ending::TimedOut) => "timed_out",
-            None => "none",
-        }
+        self.ending.as_ref().map_or("none", Ending::name)
+    }
+
+    /// What brought the ending, in a word: the rule that stopped the stream, what failed, or why the sidecar answered
+    /// itself.
+    pub fn reason(&self) -> Option<&str> {
+        self.refusal.or_else(|| self.ending.as_ref()?.reason())
     }
 
     fn log(&self) {
@@ -91,13 +103,18 @@ impl Account {
             method = %self.method,
             path = self.path,
             status = self.status.map(|status| status.as_u16()),
+            upstream_status = self.upstream_status.map(|status| status.as_u16()),
             treatment = self.treatment.map(Treatment::name),
             ending = self.ending_name(),
+            reason = self.reason(),
+            upstream_error = self.upstream_error,
             verdicts = verdicts.join(" "),
+            upstream_bytes = self.upstream_bytes,
+            downstream_bytes = self.downstream_bytes,
             releases = self.held.releases,
             delayed = self.held.delayed,
+            delayed_bytes = self.held.delayed_bytes,
             longest_hold_ms = millis(self.held.longest),
-            bytes = self.bytes,
             head_ms = self.to_head.map(millis),
             total_ms = millis(self.total),
             overhead_ms = millis(self.overhead),
@@ -147,18 +164,43 @@ impl Book {
         Book(Arc::new(Open { account: Mutex::new(account), began: Instant::now(), metrics, accountant }))
     }
 
+    /// The upstream has begun to answer.
+    pub(super) fn answered(&self, status: StatusCode) {
+        self.account().upstream_status = Some(status);
+    }
+
+    /// The connection to the upstream failed.
+    pub(super) fn upstream_failed(&self, error: String) {
+        self.account().upstream_error = Some(error);
+    }
+
+    /// The sidecar answers itself.
+    pub(super) fn unanswered(&self, why: Unanswered) {
+        let mut account = self.account();
+        account.refusal = Some(why.code());
+        account.ending = Some(why.ending());
+    }
+
     /// The response's head is there.
     pub(super) fn head(&self, status: StatusCode, treatment: Option<Treatment>) {
         let mut account = self.account();
         account.status = Some(status);
         account.treatment = treatment;
         account.to_head = Some(self.0.began.elapsed());
+        if treatment == Some(Treatment::Refused) {
+            account.refusal = Some("content_not_moderated");
+        }
+    }
+
+    /// Bytes came from the upstream.
+    pub(super) fn read(&self, bytes: usize) {
+        self.account().upstream_bytes += bytes as u64;
     }
 
     /// Bytes go to the client, after `overhead` in moderation.
     pub(super) fn wrote(&self, bytes: usize, overhead: Duration) {
         let mut account = self.account();
-        account.bytes += bytes as u64;
+        account.downstream_bytes += bytes as u64;
         account.overhead += overhead;
     }
 
@@ -183,6 +225,13 @@ impl Drop for Open {
     fn drop(&mut self) {
         let mut account = self.account();
         account.total = self.began.elapsed();
+        if account.status.is_none() {
+            // There was nobody left to answer, or it is a bug of ours; see `reply::panicked`.
+            match std::thread::panicking() {
+                true => account.refusal = Some(reply::PANICKED),
+                false => drop(account.ending.get_or_insert(Ending::ClientGone)),
+            }
+        }
         self.metrics.ended(&account);
         (self.accountant.0)(&account);
     }

@@ -23,8 +23,7 @@ pin_project! {
     pub(super) struct Coalesced<B: Body> {
         #[pin]
         body: B,
-        chunks: Vec<Bytes>,
-        bytes: usize,
+        burst: Burst,
         turns: u8,
         // What came behind the chunks: trailers, an error or the end.
         behind: Option<Behind<B::Error>>,
@@ -35,7 +34,7 @@ type Behind<E> = Option<Result<Frame<Bytes>, E>>;
 
 impl<B: Body> Coalesced<B> {
     pub(super) fn new(body: B) -> Coalesced<B> {
-        Coalesced { body, chunks: Vec::new(), bytes: 0, turns: 0, behind: None }
+        Coalesced { body, burst: Burst::default(), turns: 0, behind: None }
     }
 }
 
@@ -45,18 +44,17 @@ impl<B: Body<Data = Bytes>> Body for Coalesced<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        while *this.bytes < FRAME_BYTES && this.behind.is_none() && !this.body.is_end_stream() {
+        while this.burst.len() < FRAME_BYTES && this.behind.is_none() && !this.body.is_end_stream() {
             match this.body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(chunk) => {
                         *this.turns = 0;
-                        *this.bytes += chunk.len();
-                        this.chunks.push(chunk);
+                        this.burst.push(chunk);
                     }
                     Err(trailers) => *this.behind = Some(Some(Ok(trailers))),
                 },
                 Poll::Ready(last) => *this.behind = Some(last),
-                Poll::Pending if this.chunks.is_empty() => return Poll::Pending,
+                Poll::Pending if this.burst.is_empty() => return Poll::Pending,
                 Poll::Pending if *this.turns < TURNS => {
                     // Not a way to wait for anything: the other tasks get their turn, and then we go on regardless.
                     *this.turns += 1;
@@ -67,15 +65,14 @@ impl<B: Body<Data = Bytes>> Body for Coalesced<B> {
             }
         }
         *this.turns = 0;
-        *this.bytes = 0;
-        Poll::Ready(match join(this.chunks) {
+        Poll::Ready(match this.burst.take() {
             Some(frame) => Some(Ok(Frame::data(frame))),
             None => this.behind.take().flatten(),
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.chunks.is_empty() && self.behind.is_none() && self.body.is_end_stream()
+        self.burst.is_empty() && self.behind.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -84,14 +81,36 @@ impl<B: Body<Data = Bytes>> Body for Coalesced<B> {
     }
 }
 
-/// The chunks as one; a single one is not copied.
-fn join(chunks: &mut Vec<Bytes>) -> Option<Bytes> {
-    if chunks.len() <= 1 {
-        return chunks.pop();
+/// Chunks that are one. A single one is not copied; of many, each would keep the buffer that it came in.
+#[derive(Default)]
+struct Burst {
+    first: Option<Bytes>,
+    joined: BytesMut,
+}
+
+impl Burst {
+    fn push(&mut self, chunk: Bytes) {
+        if self.is_empty() {
+            self.first = Some(chunk);
+            return;
+        }
+        if let Some(first) = self.first.take() {
+            self.joined.extend_from_slice(&first);
+        }
+        self.joined.extend_from_slice(&chunk);
     }
-    let mut joined = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
-    chunks.drain(..).for_each(|chunk| joined.extend_from_slice(&chunk));
-    Some(joined.freeze())
+
+    fn len(&self) -> usize {
+        self.first.as_ref().map_or(self.joined.len(), Bytes::len)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.joined.is_empty()
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        self.first.take().or_else(|| (!self.joined.is_empty()).then(|| self.joined.split().freeze()))
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a sidecar runs by.
 
 use super::account::Accountant;
+use super::trust::Trust;
 use super::upstream::Upstream;
 use crate::policy::Policy;
 use crate::tower::OtherContent;
@@ -12,11 +13,17 @@ use std::time::Duration;
 pub struct Config {
     /// Where requests go.
     pub upstream: Upstream,
+    /// Whom an https upstream is believed.
+    pub trust: Trust,
     /// What responses must obey; `None` passes everything, and every response says so.
     pub policy: Option<Policy>,
     /// What happens to content that cannot be moderated.
     pub other_content: OtherContent,
-    /// How long the upstream may say nothing, both before its answer and inside it.
+    /// How long a connection to the upstream may take, from the look-up of its name to the end of its TLS handshake.
+    pub connect_timeout: Duration,
+    /// How long the upstream may take to begin its response. The time of the client's upload does not count.
+    pub response_timeout: Duration,
+    /// How long the upstream may say nothing inside its response.
     pub idle_timeout: Duration,
     /// How long streams may go on after a stop was asked for.
     pub drain_timeout: Duration,
@@ -29,8 +36,14 @@ impl Config {
     pub fn new(upstream: Upstream, policy: Option<Policy>) -> Config {
         Config {
             upstream,
+            trust: Trust::default(),
             policy,
             other_content: OtherContent::default(),
+            // Longer than any handshake on earth; a dead address should not cost clients their own timeout.
+            connect_timeout: Duration::from_secs(10),
+            // What OpenAI's SDKs wait by default. An answer that is not streamed begins when it is complete; lower, and
+            // long ones are lost, higher, and nobody is waiting any more.
+            response_timeout: Duration::from_secs(600),
             // Reasoning models are silent for minutes before their first token. Lower, and they are cut off;
             // higher, and a dead upstream keeps its clients longer.
             idle_timeout: Duration::from_secs(300),

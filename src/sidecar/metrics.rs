@@ -120,7 +120,7 @@ impl Metrics {
 
     pub(super) fn ended(&self, account: &Account) {
         self.open.dec();
-        self.bytes.inc_by(account.bytes);
+        self.bytes.inc_by(account.downstream_bytes);
         self.requests
             .get_or_create(&RequestLabels {
                 status: account.status.map_or(0, |status| status.as_u16()),

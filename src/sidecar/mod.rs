@@ -17,17 +17,21 @@ mod accounted;
 mod admin;
 mod coalesced;
 mod config;
+mod connection;
 mod metrics;
 mod noting;
 mod proxy;
 mod reply;
 mod serve;
+mod trust;
+mod upload;
 mod upstream;
 
 pub use account::{Account, Accountant, Held};
 pub use config::Config;
 pub use metrics::Metrics;
 pub use serve::{Drained, Sidecar};
+pub use trust::{Trust, TrustError};
 pub use upstream::{Upstream, UpstreamError};
 
 use crate::body::Timer;

@@ -21,16 +21,16 @@ pin_project! {
     pub(super) struct Noting<B> {
         #[pin]
         body: B,
-        // `None` once there is nothing more to learn.
-        seen: Option<Vec<Bytes>>,
-        seen_bytes: usize,
+        // `None` once there is nothing more to learn. A copy: pieces of a byte each would keep a buffer each.
+        seen: Option<Vec<u8>>,
         asked: Asked,
     }
 }
 
-impl<B> Noting<B> {
+impl<B: Body> Noting<B> {
     pub(super) fn new(body: B, asked: Asked) -> Noting<B> {
-        Noting { body, seen: Some(Vec::new()), seen_bytes: 0, asked }
+        let is_short = body.size_hint().lower() <= REMEMBERED_BYTES as u64;
+        Noting { body, seen: is_short.then(Vec::new), asked }
     }
 }
 
@@ -44,15 +44,14 @@ impl<B: Body<Data = Bytes>> Body for Noting<B> {
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
-            *this.seen_bytes += data.len();
             match this.seen {
-                Some(seen) if *this.seen_bytes <= REMEMBERED_BYTES => seen.push(data.clone()),
+                Some(seen) if seen.len() + data.len() <= REMEMBERED_BYTES => seen.extend_from_slice(data),
                 _ => *this.seen = None,
             }
         }
         if (frame.is_none() || this.body.is_end_stream())
             && let Some(seen) = this.seen.take()
-            && wants_usage(&seen.concat())
+            && wants_usage(&seen)
         {
             this.asked.found_include_usage();
         }
@@ -88,6 +87,45 @@ fn wants_usage(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use http_body_util::StreamBody;
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    /// A buffer that somebody counts.
+    struct Counted(Arc<[u8]>);
+
+    impl AsRef<[u8]> for Counted {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn no_chunk_is_kept() {
+        let asking = r#"{"stream_options":{"include_usage":true}}"#;
+        let buffers: Vec<Arc<[u8]>> = asking.bytes().map(|byte| Arc::from([byte])).collect();
+        let frame = |buffer: &Arc<[u8]>| Frame::data(Bytes::from_owner(Counted(buffer.clone())));
+        let frames: Vec<_> = buffers.iter().map(|buffer| Ok::<_, Infallible>(frame(buffer))).collect();
+        let asked = Asked::default();
+        let mut body = Noting::new(StreamBody::new(tokio_stream::iter(frames)), asked.clone());
+        let mut next = || {
+            loop {
+                // The stream yields at times, for the sake of other tasks.
+                let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+                if let Poll::Ready(frame) = polled {
+                    return frame.map(|frame| drop(frame.expect("a frame")));
+                }
+            }
+        };
+        for buffer in &buffers {
+            assert!(next().is_some());
+            assert_eq!(Arc::strong_count(buffer), 1, "what has passed is not kept");
+        }
+        assert!(next().is_none());
+        assert_eq!(asked.usage_chunk(), crate::wire::UsageChunk::Asked);
+    }
 
     #[test]
     fn what_asks_for_usage() {

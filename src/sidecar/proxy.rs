@@ -1,20 +1,23 @@
 //! The service behind every connection.
 
+use super::TokioTimer;
 use super::account::{Account, Accountant, Book};
+use super::accounted::{Accounted, Received};
 use super::coalesced::Coalesced;
 use super::config::Config;
 use super::metrics::Metrics;
 use super::noting::Noting;
 use super::reply::{self, Unanswered};
+use super::upload::Upload;
 use super::upstream::{Client, Upstream};
-use super::{TokioTimer, accounted::Accounted};
+use crate::body::Shutdown;
 use crate::tower::{Asked, HoldbackLayer, Treatment};
 use bytes::Bytes;
 use http::header::{
     ALT_SVC, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -45,16 +48,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) fn service(
     config: &Config,
     metrics: Metrics,
+    shutdown: Shutdown,
 ) -> impl Service<Request<Incoming>, Response = Reply, Error = Infallible, Future: Send> + Clone + Send + use<> {
     let policy = config.policy.clone();
     let moderation = HoldbackLayer::new(move |_: &Parts| policy.clone())
         .observe(|request: &Parts| request.extensions.get::<Book>().cloned().expect("`answer` opened a book"))
         .idle_timeout(TokioTimer, config.idle_timeout)
+        .shutdown(shutdown.clone())
         .other_content(config.other_content);
     let forward = Forward {
-        client: Client::new(),
+        client: Client::new(config.trust.clone(), config.connect_timeout),
         upstream: Arc::new(config.upstream.clone()),
-        head_timeout: config.idle_timeout,
+        response_timeout: config.response_timeout,
+        shutdown,
     };
     let moderated = moderation.layer(forward);
     let accountant = config.accountant.clone();
@@ -90,24 +96,30 @@ where
     let request = Request::from_parts(head, Noting::new(body, asked));
     let response = match moderated.oneshot(request).await {
         Ok(response) => response.map(Either::Left),
-        Err(unanswered) => unanswered.into_response().map(Either::Right),
+        Err(unanswered) => {
+            book.unanswered(unanswered);
+            unanswered.into_response().map(Either::Right)
+        }
     };
     book.head(response.status(), response.extensions().get::<Treatment>().copied());
     Ok(response.map(|body| Accounted::new(body, book)))
 }
 
+type FromUpstream = Received<Coalesced<Incoming>>;
+
 /// Sends requests to the upstream.
 #[derive(Clone)]
 struct Forward {
-    client: Client<Noting<Incoming>>,
+    client: Client<Upload<Noting<Incoming>>>,
     upstream: Arc<Upstream>,
-    head_timeout: Duration,
+    response_timeout: Duration,
+    shutdown: Shutdown,
 }
 
 impl Service<Request<Noting<Incoming>>> for Forward {
-    type Response = Response<Coalesced<Incoming>>;
+    type Response = Response<FromUpstream>;
     type Error = Unanswered;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Coalesced<Incoming>>, Unanswered>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<FromUpstream>, Unanswered>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
         Poll::Ready(Ok(()))
@@ -120,12 +132,13 @@ impl Service<Request<Noting<Incoming>>> for Forward {
 }
 
 impl Forward {
-    async fn forward(
-        self,
-        mut request: Request<Noting<Incoming>>,
-    ) -> Result<Response<Coalesced<Incoming>>, Unanswered> {
+    async fn forward(self, mut request: Request<Noting<Incoming>>) -> Result<Response<FromUpstream>, Unanswered> {
+        let book = request.extensions_mut().remove::<Book>().expect("`answer` opened a book");
         if request.method() == Method::CONNECT {
             return Err(Unanswered::Tunnel);
+        }
+        if asks_for_another_protocol(request.headers()) {
+            return Err(Unanswered::Upgrade);
         }
         *request.uri_mut() = self.upstream.target(request.uri()).map_err(|_| Unanswered::TooLong)?;
         // The client's version says nothing about the upstream's; the connection there decides.
@@ -135,16 +148,34 @@ impl Forward {
         request.headers_mut().remove(HOST);
         request.headers_mut().remove(EXPECT);
 
-        let sent = tokio::time::timeout(self.head_timeout, self.client.send(request));
-        let mut response = sent.await.map_err(|_| Unanswered::TimedOut)?.map_err(|error| {
-            tracing::warn!(upstream = %self.upstream, error = %causes(&error), "no answer");
-            if error.is_connect() { Unanswered::Unreachable } else { Unanswered::Broken }
+        let (head, body) = request.into_parts();
+        let (body, turns) = Upload::new(body);
+        let answered = tokio::select! {
+            answered = self.client.send(Request::from_parts(head, body)) => answered,
+            () = turns.upstream_is_late(self.response_timeout) => return Err(Unanswered::TimedOut),
+            () = self.shutdown.begun() => return Err(Unanswered::ShutDown),
+        };
+        let mut response = answered.map_err(|failed| {
+            book.upstream_failed(failed.causes);
+            failed.why
         })?;
+        book.answered(response.status());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Unanswered::Switched);
+        }
         remove_hop_by_hop(response.headers_mut());
         // It invites the client to speak to the upstream itself.
         response.headers_mut().remove(ALT_SVC);
-        Ok(response.map(Coalesced::new))
+        Ok(response.map(|body| Received::new(Coalesced::new(body), book)))
     }
+}
+
+/// Whether a request cannot be answered in HTTP/1.1. An offer of HTTP/2, as Java's client makes it with every request, is
+/// the same HTTP, and going on without it is an answer (RFC 9110, 7.8).
+fn asks_for_another_protocol(headers: &HeaderMap) -> bool {
+    headers.get_all(UPGRADE).iter().any(|value| {
+        value.as_bytes().split(|byte| *byte == b',').any(|name| !name.trim_ascii().eq_ignore_ascii_case(b"h2c"))
+    })
 }
 
 /// Removes what belongs to one connection (RFC 9110, 7.6.1).
@@ -165,17 +196,6 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in ["keep-alive", "proxy-connection"] {
         headers.remove(name);
     }
-}
-
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Numbers requests from a random start, so that the ids of several sidecars do not meet.

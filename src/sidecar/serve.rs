@@ -2,8 +2,10 @@
 
 use super::admin::Admin;
 use super::config::Config;
+use super::connection::Connection;
 use super::metrics::Metrics;
 use super::proxy;
+use crate::body::Shutdown;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -20,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tower::{Service, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 /// What one connection may keep in memory while its client reads slowly. hyper's default is about 400 KiB, which a
 /// thousand stalled clients turn into 400 MiB; a stream of tokens never fills this.
@@ -28,6 +30,10 @@ const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
 
 /// After a failed accept, most likely for want of file descriptors, wait for connections to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long connections may take to hand out the endings of streams whose time to drain was over. Longer than the way
+/// to any client that reads; the others are cut.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A proxy that is bound to its ports.
 pub struct Sidecar {
@@ -43,7 +49,7 @@ pub struct Sidecar {
 pub enum Drained {
     /// Every stream came to its own end.
     InTime,
-    /// This many connections were cut when the time was over.
+    /// This many connections had to be cut short, the streams on them by their protocol's error form.
     Cut(usize),
 }
 
@@ -53,8 +59,9 @@ impl Sidecar {
         Sidecar { config, metrics: Metrics::default(), proxy, admin }
     }
 
-    /// Serves until `stop` is ready, and then for as long as open streams need, within the configured limit.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Drained {
+    /// Serves until `stop` is ready, and then for as long as open streams need, within the configured limit. `stop` is
+    /// called again then, and cuts them short when it is ready a second time.
+    pub async fn run(self, mut stop: impl AsyncFnMut()) -> Drained {
         let draining = Arc::new(AtomicBool::new(false));
         let admin = Admin { metrics: self.metrics.clone(), draining: draining.clone() };
         let answer = service_fn(move |request: Request<Incoming>| {
@@ -69,10 +76,18 @@ impl Sidecar {
         }
 
         let mut connections = Connections::default();
-        let service = proxy::service(&self.config, self.metrics);
-        connections.accept(self.proxy, service, stop).await;
+        let shutdown = Shutdown::default();
+        let service = proxy::service(&self.config, self.metrics, shutdown.clone());
+        connections.accept(self.proxy, service, stop()).await;
         draining.store(true, Ordering::Relaxed);
-        connections.drain(self.config.drain_timeout).await
+        let limit = self.config.drain_timeout;
+        let enough = async {
+            tokio::select! {
+                () = tokio::time::sleep(limit) => (),
+                () = stop() => (),
+            }
+        };
+        connections.drain(enough, &shutdown).await
     }
 }
 
@@ -124,26 +139,37 @@ impl Connections {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server.http1().timer(TokioTimer::new()).max_buf_size(CONNECTION_BUFFER_BYTES);
         server.http2().timer(TokioTimer::new()).max_send_buf_size(CONNECTION_BUFFER_BYTES);
+        let (stream, last_answer) = Connection::new(stream);
+        let begins = last_answer.clone();
+        let service = service.map_request(move |request: Request<Incoming>| {
+            begins.begins(&request);
+            request
+        });
         let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
         let connection = self.graceful.watch(connection);
         self.tasks.spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = std::pin::pin!(connection);
+            match connection.as_mut().await {
+                Ok(()) => last_answer.is_whole(),
                 // Clients come and go; what matters is in the account of their response.
-                tracing::debug!(error, "a connection broke");
+                Err(error) => tracing::debug!(error, "a connection broke"),
             }
         });
     }
 
-    async fn drain(mut self, limit: Duration) -> Drained {
-        let drained = tokio::time::timeout(limit, self.graceful.shutdown()).await;
-        while self.tasks.try_join_next().is_some() {}
-        match drained {
-            Ok(()) => Drained::InTime,
-            Err(_) => {
-                let cut = self.tasks.len();
-                self.tasks.shutdown().await;
-                Drained::Cut(cut)
-            }
+    /// Lets connections finish, and cuts them short when it is `enough`.
+    async fn drain(mut self, enough: impl Future<Output = ()>, shutdown: &Shutdown) -> Drained {
+        let mut finished = std::pin::pin!(self.graceful.shutdown());
+        tokio::select! {
+            () = &mut finished => return Drained::InTime,
+            () = enough => (),
         }
+        while self.tasks.try_join_next().is_some() {}
+        let cut = self.tasks.len();
+        shutdown.begin();
+        // Whoever is late here did not read, or reads what has no form for an ending.
+        let _ = tokio::time::timeout(LAST_WORDS, finished).await;
+        self.tasks.shutdown().await;
+        Drained::Cut(cut)
     }
 }

@@ -1,5 +1,7 @@
 //! The way to the upstream: where it is, and the pool of connections to it.
 
+use super::reply::Unanswered;
+use super::trust::Trust;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
@@ -9,15 +11,17 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
-
-/// Longer than any handshake on earth; a dead address should not cost the client its own timeout.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use tower::Service;
 
 /// Where requests go: scheme, host and a base path.
 ///
@@ -38,6 +42,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Whether it speaks TLS.
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
     /// The address of what a client asked for; an error if, behind the base path, it is longer than an address may be.
     pub fn target(&self, asked: &Uri) -> Result<Uri, http::Error> {
         let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
@@ -89,7 +98,7 @@ impl fmt::Display for UpstreamError {
 impl Error for UpstreamError {}
 
 /// A pool of connections.
-pub(super) struct Client<B>(legacy::Client<HttpsConnector<HttpConnector>, B>);
+pub(super) struct Client<B>(legacy::Client<Connector, B>);
 
 impl<B> Clone for Client<B> {
     fn clone(&self) -> Client<B> {
@@ -102,14 +111,15 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(super) fn new() -> Client<B> {
+    pub(super) fn new(trust: Trust, connect_timeout: Duration) -> Client<B> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         // hyper's default is off, and Nagle's algorithm turns a stream of tokens into bursts.
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
+        // For each address its share, so that a dead one leaves time for the others.
+        tcp.set_connect_timeout(Some(connect_timeout));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(trust))
             .https_or_http()
             .enable_http1()
             .enable_http2()
@@ -117,23 +127,81 @@ where
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .build(connector);
+            .build(Connector { https, limit: connect_timeout });
         Client(pool)
     }
 
-    pub(super) async fn send(&self, request: Request<B>) -> Result<Response<Incoming>, legacy::Error> {
-        self.0.request(request).await
+    pub(super) async fn send(&self, request: Request<B>) -> Result<Response<Incoming>, Failed> {
+        Ok(self.0.request(request).await?)
     }
 }
 
-fn tls() -> ClientConfig {
+/// Connects in time, or not at all.
+#[derive(Clone)]
+struct Connector {
+    https: HttpsConnector<HttpConnector>,
+    limit: Duration,
+}
+
+impl Service<Uri> for Connector {
+    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.https.poll_ready(cx)
+    }
+
+    fn call(&mut self, address: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.limit, self.https.call(address));
+        Box::pin(async { connecting.await.map_err(|_| ConnectTimedOut)? })
+    }
+}
+
+/// A connection was not there in time.
+#[derive(Debug)]
+struct ConnectTimedOut;
+
+impl fmt::Display for ConnectTimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connecting or the TLS handshake took too long")
+    }
+}
+
+impl Error for ConnectTimedOut {}
+
+/// Why the upstream did not answer.
+pub(super) struct Failed {
+    pub(super) why: Unanswered,
+    /// The error and its causes, for the log: they speak of connections, never of content.
+    pub(super) causes: String,
+}
+
+impl From<legacy::Error> for Failed {
+    fn from(error: legacy::Error) -> Failed {
+        let causes: Vec<&(dyn Error + 'static)> =
+            std::iter::successors(Some(&error as &(dyn Error + 'static)), |&error| error.source()).collect();
+        let timed_out = |cause: &&(dyn Error + 'static)| {
+            let io = cause.downcast_ref::<io::Error>();
+            cause.is::<ConnectTimedOut>() || io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+        };
+        let why = match error.is_connect() {
+            true if causes.iter().any(timed_out) => Unanswered::NotConnected,
+            true => Unanswered::Unreachable,
+            false => Unanswered::Broken,
+        };
+        let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+        Failed { why, causes: causes.join(": ") }
+    }
+}
+
+fn tls(trust: Trust) -> ClientConfig {
     // The provider is named here and never installed for the process: with two of them in one binary rustls panics.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring speaks the default protocol versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(trust.into_roots())
         .with_no_client_auth()
 }
 

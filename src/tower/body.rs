@@ -1,13 +1,13 @@
-use super::decode::{Coding, Decoded};
+use super::decode::Decoded;
 use super::headers;
 use crate::body::{Error, Moderated, NoTimer, Timer};
-use crate::wire::{Filter, Observer};
-use bytes::{Buf, Bytes};
+use crate::wire::Observer;
+use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 /// Clients of OpenAI's API show the message; every other client shows the status.
 const REFUSAL: &[u8] = br#"{"error":{"message":"holdback cannot moderate a response of this kind and does not pass it on","type":"holdback_error","param":null,"code":"content_not_moderated"}}"#;
@@ -23,31 +23,73 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B: Body, O: Observer, T: Timer> {
-        Moderated { #[pin] body: Moderated<Decoded<B>, O, T> },
+        Streamed { #[pin] body: Stream<B, O, T> },
         Untouched { #[pin] body: B },
-        Refusal { message: Option<Bytes> },
+        Whole { whole: Whole },
+    }
+}
+
+/// An upstream's body under a policy.
+pub(super) type Stream<B, O, T> = Moderated<Decoded<B>, O, T>;
+
+/// A body that is there already: a document that has come to its end, or an error of our own.
+#[derive(Default)]
+pub(super) struct Whole {
+    data: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl Whole {
+    /// Reads a document to its end. Whatever became of it, its body is regular: its filter has a form for every ending.
+    pub(super) fn poll_read<B: Body, O: Observer, T: Timer>(
+        &mut self,
+        mut document: Pin<&mut Stream<B, O, T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        while let Some(Ok(frame)) = ready!(document.as_mut().poll_frame(cx)) {
+            match frame.into_data() {
+                Ok(data) => self.append(data),
+                Err(frame) => self.trailers = frame.into_trailers().ok(),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn append(&mut self, data: Bytes) {
+        let data = match self.data.take() {
+            Some(before) => {
+                let mut all = BytesMut::from(before);
+                all.extend_from_slice(&data);
+                all.freeze()
+            }
+            None => data,
+        };
+        self.data = Some(data);
+    }
+
+    fn next(&mut self) -> Option<Frame<Bytes>> {
+        self.data.take().map(Frame::data).or_else(|| self.trailers.take().map(Frame::trailers))
     }
 }
 
 impl<B: Body, O: Observer, T: Timer> ResponseBody<B, O, T> {
-    pub(super) fn moderated(
-        body: B,
-        coding: Coding,
-        filter: Filter,
-        observer: O,
-        timer: T,
-        idle_limit: Option<Duration>,
-    ) -> ResponseBody<B, O, T> {
-        let body = Moderated::with_observer(Decoded::new(body, coding), filter, observer);
-        ResponseBody { kind: Kind::Moderated { body: body.idle_timeout(timer, idle_limit) } }
+    pub(super) fn streamed(body: Stream<B, O, T>) -> ResponseBody<B, O, T> {
+        ResponseBody { kind: Kind::Streamed { body } }
     }
 
     pub(super) fn untouched(body: B) -> ResponseBody<B, O, T> {
         ResponseBody { kind: Kind::Untouched { body } }
     }
 
+    pub(super) fn whole(mut whole: Whole) -> ResponseBody<B, O, T> {
+        if let Some(trailers) = &mut whole.trailers {
+            headers::forget_bytes(trailers);
+        }
+        ResponseBody { kind: Kind::Whole { whole } }
+    }
+
     pub(super) fn refusal() -> ResponseBody<B, O, T> {
-        ResponseBody { kind: Kind::Refusal { message: Some(Bytes::from_static(REFUSAL)) } }
+        ResponseBody::whole(Whole { data: Some(Bytes::from_static(REFUSAL)), trailers: None })
     }
 }
 
@@ -57,7 +99,7 @@ impl<B: Body, O: Observer, T: Timer> Body for ResponseBody<B, O, T> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error<B::Error>>>> {
         let frame = match self.project().kind.project() {
-            KindProjection::Moderated { body } => ready!(body.poll_frame(cx)).map(|frame| {
+            KindProjection::Streamed { body } => ready!(body.poll_frame(cx)).map(|frame| {
                 let mut frame = frame.map_err(Error::flatten)?;
                 if let Some(trailers) = frame.trailers_mut() {
                     headers::forget_bytes(trailers);
@@ -68,24 +110,26 @@ impl<B: Body, O: Observer, T: Timer> Body for ResponseBody<B, O, T> {
                 let frame = frame.map_err(Error::Upstream)?;
                 Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
             }),
-            KindProjection::Refusal { message } => message.take().map(Frame::data).map(Ok),
+            KindProjection::Whole { whole } => whole.next().map(Ok),
         };
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Moderated { body } => body.is_end_stream(),
+            Kind::Streamed { body } => body.is_end_stream(),
             Kind::Untouched { body } => body.is_end_stream(),
-            Kind::Refusal { message } => message.is_none(),
+            Kind::Whole { whole } => whole.data.is_none() && whole.trailers.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Moderated { body } => body.size_hint(),
+            Kind::Streamed { body } => body.size_hint(),
             Kind::Untouched { body } => body.size_hint(),
-            Kind::Refusal { message } => SizeHint::with_exact(message.as_ref().map_or(0, |it| it.len() as u64)),
+            // A server that knows the length has no place for trailers.
+            Kind::Whole { whole } if whole.trailers.is_some() => SizeHint::default(),
+            Kind::Whole { whole } => SizeHint::with_exact(whole.data.as_ref().map_or(0, |data| data.len() as u64)),
         }
     }
 }

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, StatusCode, response};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OtherContent {
-    /// The client gets an error and no byte of it (the default).
+    /// The client gets an error and no byte of it (the default). The response keeps its status unless that says
+    /// success; a 502 takes its place then.
     #[default]
     Refuse,
     /// It passes as it is, and says so in its `x-holdback-mode` header.
@@ -58,8 +59,8 @@ pub(super) struct Content {
 impl Content {
     /// What the response's head promises to a request for `path`; `None` where a filter would have to guess.
     pub(super) fn of(head: &response::Parts, path: &str) -> Option<Content> {
-        // A part of a document may begin inside a match, and after a switch of protocols nothing is HTTP.
-        if matches!(head.status, StatusCode::PARTIAL_CONTENT | StatusCode::SWITCHING_PROTOCOLS) {
+        // A part of a document may begin inside a match.
+        if head.status == StatusCode::PARTIAL_CONTENT {
             return None;
         }
         let dialect = dialect(single(&head.headers, CONTENT_TYPE)??)?;
@@ -75,6 +76,10 @@ impl Content {
 
     pub(super) fn is_event_stream(&self) -> bool {
         self.dialect == Dialect::OpenAiChat
+    }
+
+    pub(super) fn is_document(&self) -> bool {
+        self.dialect == Dialect::Json
     }
 }
 

@@ -1,11 +1,11 @@
 use super::asked::Asked;
-use super::body::ResponseBody;
+use super::body::{ResponseBody, Stream, Whole};
 use super::content::{Content, OtherContent, Treatment};
-use super::headers;
-use crate::body::Timer;
+use super::decode::Decoded;
+use super::{headers, status};
+use crate::body::{Moderated, Shutdown, Timer};
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
-use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -16,11 +16,20 @@ use std::time::Duration;
 
 pin_project! {
     /// The response of a [`Holdback`](super::Holdback) service.
-    pub struct ResponseFuture<F, O, T> {
+    pub struct ResponseFuture<F, B: Body, O: Observer, T: Timer> {
         #[pin]
-        inner: F,
-        // `None` if no policy was chosen.
-        plan: Option<Plan<O, T>>,
+        state: State<F, B, O, T>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, B: Body, O: Observer, T: Timer> {
+        // The upstream was asked. There is no plan if no policy was chosen.
+        Asked { #[pin] inner: F, plan: Option<Plan<O, T>> },
+        // A document is a stream of one event: nothing of it leaves before its end, so its head waits too, and then
+        // knows whether there is anything to give it to.
+        Document { head: Option<response::Parts>, #[pin] body: Stream<B, O, T>, whole: Whole },
     }
 }
 
@@ -30,19 +39,26 @@ pub(super) struct Plan<O, T> {
     pub(super) observer: O,
     pub(super) timer: T,
     pub(super) idle_limit: Option<Duration>,
+    pub(super) shutdown: Option<Shutdown>,
     pub(super) other: OtherContent,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) asked: Asked,
 }
 
-impl<F, O, T> ResponseFuture<F, O, T> {
-    pub(super) fn new(inner: F, plan: Option<Plan<O, T>>) -> ResponseFuture<F, O, T> {
-        ResponseFuture { inner, plan }
+/// What a response goes on as.
+enum Onward<B: Body, O: Observer, T: Timer> {
+    Now(ResponseBody<B, O, T>),
+    Whole(Stream<B, O, T>),
+}
+
+impl<F, B: Body, O: Observer, T: Timer> ResponseFuture<F, B, O, T> {
+    pub(super) fn new(inner: F, plan: Option<Plan<O, T>>) -> ResponseFuture<F, B, O, T> {
+        ResponseFuture { state: State::Asked { inner, plan } }
     }
 }
 
-impl<F, O, T, B, E> Future for ResponseFuture<F, O, T>
+impl<F, O, T, B, E> Future for ResponseFuture<F, B, O, T>
 where
     F: Future<Output = Result<Response<B>, E>>,
     O: Observer,
@@ -52,30 +68,53 @@ where
     type Output = Result<Response<ResponseBody<B, O, T>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let (mut head, body) = ready!(this.inner.poll(cx))?.into_parts();
-        let (treatment, policy, body) = match this.plan.take() {
-            Some(plan) => {
-                let policy = plan.policy.name().and_then(|name| HeaderValue::from_str(name).ok());
-                let (treatment, body) = plan.carry_out(&mut head, body);
-                (treatment, policy, body)
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProjection::Asked { inner, plan } => {
+                    let (mut head, body) = ready!(inner.poll(cx))?.into_parts();
+                    let policy = plan.as_ref().and_then(|plan| HeaderValue::from_str(plan.policy.name()?).ok());
+                    let (treatment, onward) = match plan.take() {
+                        Some(plan) => plan.carry_out(&mut head, body),
+                        None => (Treatment::Off, Onward::Now(ResponseBody::untouched(body))),
+                    };
+                    headers::announce(&mut head.headers, treatment, policy);
+                    head.extensions.insert(treatment);
+                    match onward {
+                        Onward::Now(body) => return Poll::Ready(Ok(Response::from_parts(head, body))),
+                        Onward::Whole(body) => {
+                            state.set(State::Document { head: Some(head), body, whole: Whole::default() });
+                        }
+                    }
+                }
+                StateProjection::Document { head, mut body, whole } => {
+                    ready!(whole.poll_read(body.as_mut(), cx));
+                    let mut head = head.take().expect("a future is not polled after it was ready");
+                    if body.is_replaced() {
+                        let ours = body.ending().map_or(StatusCode::BAD_GATEWAY, status::of);
+                        status::replace(&mut head, ours);
+                    }
+                    let whole = std::mem::take(whole);
+                    return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::whole(whole))));
+                }
             }
-            None => (Treatment::Off, None, ResponseBody::untouched(body)),
-        };
-        headers::announce(&mut head.headers, treatment, policy);
-        head.extensions.insert(treatment);
-        Poll::Ready(Ok(Response::from_parts(head, body)))
+        }
     }
 }
 
 impl<O: Observer, T: Timer> Plan<O, T> {
-    fn carry_out<B: Body>(self, head: &mut response::Parts, body: B) -> (Treatment, ResponseBody<B, O, T>) {
+    fn carry_out<B: Body>(self, head: &mut response::Parts, body: B) -> (Treatment, Onward<B, O, T>) {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Its body looks empty; what follows it is a channel that nobody watches.
+            headers::stay_with_http(&mut head.headers);
+            return (Treatment::Refused, refuse(head));
+        }
         let content = Content::of(head, self.uri.path());
         let is_event_stream = content.as_ref().is_some_and(Content::is_event_stream);
         // An event stream without one event is not empty but broken, and its filter says so.
         let is_empty = body.is_end_stream() && !is_event_stream;
         if is_empty || self.method == Method::HEAD || has_no_body(head.status) {
-            return (Treatment::Empty, ResponseBody::untouched(body));
+            return (Treatment::Empty, Onward::Now(ResponseBody::untouched(body)));
         }
         match (content, self.other) {
             (Some(content), _) => {
@@ -83,21 +122,31 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 if is_event_stream {
                     headers::keep_flowing(&mut head.headers);
                 }
-                let options = FilterOptions { usage_chunk: self.asked.usage_chunk(), ..FilterOptions::default() };
-                let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
-                let body =
-                    ResponseBody::moderated(body, content.coding, filter, self.observer, self.timer, self.idle_limit);
-                (Treatment::Moderated, body)
+                let (is_document, body) = (content.is_document(), self.moderate(content, body));
+                let onward = if is_document { Onward::Whole(body) } else { Onward::Now(ResponseBody::streamed(body)) };
+                (Treatment::Moderated, onward)
             }
-            (None, OtherContent::Pass) => (Treatment::Passed, ResponseBody::untouched(body)),
-            (None, OtherContent::Refuse) => {
-                headers::forget_bytes(&mut head.headers);
-                head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                head.status = StatusCode::BAD_GATEWAY;
-                (Treatment::Refused, ResponseBody::refusal())
-            }
+            (None, OtherContent::Pass) => (Treatment::Passed, Onward::Now(ResponseBody::untouched(body))),
+            (None, OtherContent::Refuse) => (Treatment::Refused, refuse(head)),
         }
     }
+
+    fn moderate<B: Body>(self, content: Content, body: B) -> Stream<B, O, T> {
+        let options = FilterOptions { usage_chunk: self.asked.usage_chunk(), ..FilterOptions::default() };
+        let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
+        let body = Decoded::new(body, content.coding);
+        let moderated = Moderated::with_observer(body, filter, self.observer).idle_timeout(self.timer, self.idle_limit);
+        match &self.shutdown {
+            Some(shutdown) => moderated.shutdown(shutdown),
+            None => moderated,
+        }
+    }
+}
+
+fn refuse<B: Body, O: Observer, T: Timer>(head: &mut response::Parts) -> Onward<B, O, T> {
+    headers::forget_bytes(&mut head.headers);
+    status::replace(head, StatusCode::BAD_GATEWAY);
+    Onward::Now(ResponseBody::refusal())
 }
 
 fn has_no_body(status: StatusCode) -> bool {

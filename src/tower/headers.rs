@@ -2,8 +2,8 @@
 
 use super::content::Treatment;
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE,
-    RANGE,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG,
+    IF_RANGE, RANGE, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -37,6 +37,12 @@ pub(super) fn forget_bytes(headers: &mut HeaderMap) {
     for name in &SPEAK_OF_BYTES {
         headers.remove(name);
     }
+}
+
+/// Takes back a switch of protocols.
+pub(super) fn stay_with_http(response: &mut HeaderMap) {
+    response.remove(CONNECTION);
+    response.remove(UPGRADE);
 }
 
 /// Asks the proxies on the way not to collect or rewrite an event stream.

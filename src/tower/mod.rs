@@ -30,11 +30,17 @@
 //! |---|---|
 //! | `text/event-stream`, `application/json`, `*+json`, `text/plain` | moderated, whatever its status |
 //! | no body: `HEAD`, 204, 304 | passed |
-//! | anything else, event streams of other APIs than chat completions, an unknown content coding, a partial response, a switch of protocols | [`OtherContent`]: refused unless the policy's owner says otherwise |
+//! | anything else, event streams of other APIs than chat completions, an unknown content coding, a partial response | [`OtherContent`]: refused unless the policy's owner says otherwise |
+//! | a switch of protocols (101) | refused |
 //!
 //! The response says which in its `x-holdback-mode` header and in its [`Treatment`] extension. Requests are asked for
 //! plain and whole (`Accept-Encoding: identity`, no `Range`); an upstream that compresses nevertheless is decoded.
 //! Headers that describe the unmoderated bytes, such as `Content-Length` and `ETag`, are removed.
+//!
+//! The head of an event stream or a text leaves at once. That of a JSON document waits for the document's end, before
+//! which none of it could leave anyway, and tells what became of it: 502 with an error in its place if it broke off,
+//! cannot be read or is too large, 504 if the upstream fell silent, 400 if the policy ended it and it is no chat
+//! completion, which says so itself. An upstream's own 4xx or 5xx stays.
 
 mod asked;
 mod body;
@@ -45,6 +51,7 @@ mod future;
 mod headers;
 mod layer;
 mod service;
+mod status;
 
 pub use asked::Asked;
 pub use body::ResponseBody;

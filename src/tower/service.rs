@@ -4,7 +4,7 @@ use super::choose::{Choose, Watch};
 use super::content::OtherContent;
 use super::future::{Plan, ResponseFuture};
 use super::headers;
-use crate::body::Timer;
+use crate::body::{Shutdown, Timer};
 use http::{Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
@@ -25,6 +25,7 @@ pub(super) struct Settings<C, W, T> {
     pub(super) watch: W,
     pub(super) timer: T,
     pub(super) idle_limit: Option<Duration>,
+    pub(super) shutdown: Option<Shutdown>,
     pub(super) other: OtherContent,
 }
 
@@ -44,7 +45,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody, W::Observer, T>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, W::Observer, T>;
+    type Future = ResponseFuture<S::Future, ResBody, W::Observer, T>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -52,12 +53,13 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let Settings { choose, watch, timer, idle_limit, other } = &self.settings;
+        let Settings { choose, watch, timer, idle_limit, shutdown, other } = &self.settings;
         let plan = choose.choose(&head).map(|policy| Plan {
             policy,
             observer: watch.watch(&head),
             timer: timer.clone(),
             idle_limit: *idle_limit,
+            shutdown: shutdown.clone(),
             other: *other,
             method: head.method.clone(),
             uri: head.uri.clone(),

@@ -22,13 +22,22 @@ pub(crate) struct Document {
     body: BytesMut,
     since: Option<Instant>,
     out: VecDeque<Bytes>,
+    /// What leaves is an error of ours.
+    replaced: bool,
 }
 
 impl Document {
     /// A document of this dialect. Should what it says be of another one, it is that one's.
     pub(crate) fn new(policy: &Policy, grammar: Grammar, options: &FilterOptions) -> Document {
-        let (body, out) = (BytesMut::new(), VecDeque::new());
-        Document { policy: policy.clone(), grammar, options: options.clone(), body, since: None, out }
+        Document {
+            policy: policy.clone(),
+            grammar,
+            options: options.clone(),
+            body: BytesMut::new(),
+            since: None,
+            out: VecDeque::new(),
+            replaced: false,
+        }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes, now: Instant) -> Option<Ending> {
@@ -42,11 +51,12 @@ impl Document {
     pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Ending {
         let body = self.body.split().freeze();
         match self.moderate(body, now, observer) {
-            Ok((body, ending)) => {
+            Ok((Some(body), ending)) => {
                 observer.release(body.len(), now.saturating_duration_since(self.since.unwrap_or(now)));
                 self.out.push_back(body);
                 ending
             }
+            Ok((None, ending)) => self.fail(ending),
             Err(failure) => self.fail(Ending::UpstreamFailed(failure)),
         }
     }
@@ -56,6 +66,7 @@ impl Document {
         self.body.clear();
         if let Some(fault) = Fault::of(&ending) {
             self.out.push_back(Bytes::from((self.grammar.fault_document)(fault)));
+            self.replaced = true;
         }
         ending
     }
@@ -69,11 +80,21 @@ impl Document {
         self.body.split().freeze()
     }
 
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         self.out.pop_front()
     }
 
-    fn moderate(&mut self, body: Bytes, now: Instant, observer: &mut dyn Observer) -> Result<(Bytes, Ending), Failure> {
+    /// The document as it may leave, if it may, and how it ended.
+    fn moderate(
+        &mut self,
+        body: Bytes,
+        now: Instant,
+        observer: &mut dyn Observer,
+    ) -> Result<(Option<Bytes>, Ending), Failure> {
         let members = Members::of(&body).ok_or(Failure::Malformed)?;
         if !(self.grammar.recognizes)(b"", &members) {
             self.grammar = dialects::recognize(b"", &members).unwrap_or(self.grammar);
@@ -88,11 +109,10 @@ impl Document {
         moderator.flush(now, &mut ());
         let body = moderator.pop().unwrap_or_default();
         match moderator.stop() {
-            None => Ok((body, Ending::Complete)),
+            None => Ok((Some(body), Ending::Complete)),
             Some(verdict) => {
-                let stopped = (self.grammar.stop_document)(&body);
-                let said = stopped.unwrap_or_else(|| (self.grammar.fault_document)(Fault::Stopped));
-                Ok((said.into(), Ending::Terminated(verdict.clone())))
+                let stopped = (self.grammar.stop_document)(&body).map(Bytes::from);
+                Ok((stopped, Ending::Terminated(verdict.clone())))
             }
         }
     }

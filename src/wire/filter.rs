@@ -101,7 +101,7 @@ impl Filter {
         self.end(Some(ending), observer);
     }
 
-    /// The upstream failed, or nothing came for too long: the protocol's error form, held text withheld.
+    /// The upstream failed, nothing came for too long, or the server stops: the protocol's error form, held text withheld.
     pub fn fail(&mut self, ending: Ending, now: Instant, observer: &mut dyn Observer) {
         if self.ending.is_some() {
             return;
@@ -133,7 +133,13 @@ impl Filter {
     /// Whether the stream failed and could not say so: a text has no form for it, so that its transport must break off.
     pub fn is_cut_off(&self) -> bool {
         matches!(self.state, State::Undecided(_) | State::Text(_))
-            && matches!(self.ending, Some(Ending::UpstreamFailed(_) | Ending::TimedOut))
+            && matches!(self.ending, Some(Ending::UpstreamFailed(_) | Ending::TimedOut | Ending::ShutDown))
+    }
+
+    /// Whether an error has taken the place of a JSON document: it failed, or the policy ended it and it had no place to
+    /// say so. Its transport should not call that a success.
+    pub fn is_replaced(&self) -> bool {
+        matches!(&self.state, State::Json(document) if document.is_replaced())
     }
 
     /// The bytes to moderate now: all that came, once it is known what they mean.

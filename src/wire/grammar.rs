@@ -209,6 +209,7 @@ pub(crate) enum Fault {
     Stopped,
     Upstream(Failure),
     TimedOut,
+    ShutDown,
 }
 
 impl Fault {
@@ -219,6 +220,7 @@ impl Fault {
             Ending::Terminated(_) => Some(Fault::Stopped),
             Ending::UpstreamFailed(failure) => Some(Fault::Upstream(*failure)),
             Ending::TimedOut => Some(Fault::TimedOut),
+            Ending::ShutDown => Some(Fault::ShutDown),
         }
     }
 
@@ -227,6 +229,7 @@ impl Fault {
             Fault::Stopped => "content_filter",
             Fault::Upstream(Failure::Overflow) => "moderation_error",
             Fault::Upstream(_) | Fault::TimedOut => "upstream_error",
+            Fault::ShutDown => "holdback_error",
         }
     }
 
@@ -240,6 +243,7 @@ impl Fault {
             Fault::Upstream(Failure::Reported) => "upstream_reported",
             Fault::Upstream(Failure::Overflow) => "moderation_overflow",
             Fault::TimedOut => "upstream_timeout",
+            Fault::ShutDown => "shut_down",
         }
     }
 
@@ -255,6 +259,7 @@ impl Fault {
                 "More of the response had to wait for a decision than the limits allow."
             }
             Fault::TimedOut => "The upstream sent nothing for too long.",
+            Fault::ShutDown => "The server had to stop before the response was complete.",
         }
     }
 }

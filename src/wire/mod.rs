@@ -72,6 +72,31 @@ pub enum Ending {
     ClientGone,
     /// Nothing came for too long.
     TimedOut,
+    /// The server that handed it on had to stop.
+    ShutDown,
+}
+
+impl Ending {
+    /// The ending's word in logs and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Ending::Complete => "complete",
+            Ending::Terminated(_) => "terminated",
+            Ending::UpstreamFailed(_) => "upstream_failed",
+            Ending::ClientGone => "client_gone",
+            Ending::TimedOut => "timed_out",
+            Ending::ShutDown => "shut_down",
+        }
+    }
+
+    /// What brought it, in a word: the rule's id, or the failure's name.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Ending::Terminated(verdict) => Some(&verdict.rule),
+            Ending::UpstreamFailed(failure) => Some(failure.name()),
+            Ending::Complete | Ending::ClientGone | Ending::TimedOut | Ending::ShutDown => None,
+        }
+    }
 }
 
 /// What went wrong upstream. Never quotes the stream's text.
@@ -91,6 +116,20 @@ pub enum Failure {
     Reported,
     /// More had to wait for a decision than the limits allow.
     Overflow,
+}
+
+impl Failure {
+    /// The failure's word in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Failure::Cut => "cut",
+            Failure::Truncated => "truncated",
+            Failure::Malformed => "malformed",
+            Failure::Unknown => "unknown",
+            Failure::Reported => "reported",
+            Failure::Overflow => "overflow",
+        }
+    }
 }
 
 /// Sees what happens to a stream. Every method has an empty default.

@@ -19,7 +19,7 @@ pub struct Run {
 pub fn holdback(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdback"));
     command.args(args);
-    for variable in ["POLICY", "LISTEN", "UPSTREAM", "ADMIN", "LOG"] {
+    for variable in ["POLICY", "LISTEN", "UPSTREAM", "UPSTREAM_CA", "ADMIN", "LOG"] {
         command.env_remove(format!("HOLDBACK_{variable}"));
     }
     command

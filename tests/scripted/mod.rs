@@ -5,11 +5,12 @@
 
 use holdback::sidecar::{Account, Accountant, Config, Drained, Sidecar};
 use holdback::{Policy, Rule};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Far longer than anything takes: a test that waits for ever should say where.
@@ -176,6 +177,11 @@ impl Client {
         Client::send(address, &request).await
     }
 
+    /// Sends more of its request.
+    pub async fn say(&mut self, text: &str) {
+        self.0.write(text).await;
+    }
+
     pub async fn head(&mut self) -> Head {
         self.0.head().await.expect("a head")
     }
@@ -201,6 +207,17 @@ impl Client {
         }
     }
 
+    /// The next bytes of a body that is not chunked.
+    pub async fn exactly(&mut self, len: usize) -> String {
+        String::from_utf8(self.0.exactly(len).await.expect("so many bytes")).expect("UTF-8")
+    }
+
+    /// Everything up to the end of the connection, if that is a regular one.
+    pub async fn rest(mut self) -> io::Result<String> {
+        let mut rest = String::new();
+        soon(self.0.0.read_to_string(&mut rest)).await.map(|_| rest)
+    }
+
     /// Head and body of a response of known or unknown length.
     pub async fn response(&mut self) -> (Head, String) {
         let head = self.head().await;
@@ -214,7 +231,7 @@ pub struct Running {
     pub proxy: SocketAddr,
     pub admin: SocketAddr,
     pub accounts: mpsc::UnboundedReceiver<Account>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: mpsc::UnboundedSender<()>,
     task: JoinHandle<Drained>,
 }
 
@@ -228,12 +245,12 @@ impl Running {
         adjust(&mut config);
         let (proxy, admin) = (listen().await, listen().await);
         let addresses = (proxy.local_addr().expect("bound"), admin.local_addr().expect("bound"));
-        let (stop, stopped) = oneshot::channel();
+        let (stop, mut stopped) = mpsc::unbounded_channel();
         let sidecar = Sidecar::new(config, proxy, Some(admin));
-        let task = tokio::spawn(sidecar.run(async {
-            let _ = stopped.await;
+        let task = tokio::spawn(sidecar.run(async move || {
+            stopped.recv().await;
         }));
-        Running { proxy: addresses.0, admin: addresses.1, accounts, stop: Some(stop), task }
+        Running { proxy: addresses.0, admin: addresses.1, accounts, stop, task }
     }
 
     pub async fn account(&mut self) -> Account {
@@ -241,12 +258,12 @@ impl Running {
     }
 
     /// Asks it to stop, and does not wait.
-    pub fn stop(&mut self) {
-        let _ = self.stop.take().expect("stopped once").send(());
+    pub fn stop(&self) {
+        self.stop.send(()).expect("it has not stopped");
     }
 
-    pub async fn stopped(self) -> Drained {
-        soon(self.task).await.expect("no panic")
+    pub async fn stopped(&mut self) -> Drained {
+        soon(&mut self.task).await.expect("no panic")
     }
 
     /// An admin page: its first line and its text.
@@ -255,6 +272,15 @@ impl Running {
         let (head, body) = Client::send(self.admin, &request).await.response().await;
         (head.first, body)
     }
+}
+
+/// A stream of this content type, asked for and begun: the client has read its head, and nothing was said yet.
+pub async fn open(running: &Running, upstream: &Upstream, content_type: &str) -> (Client, Exchange) {
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.begin(content_type).await;
+    client.head().await;
+    (client, exchange)
 }
 
 /// Redacts one word and ends the stream at another.

@@ -5,15 +5,16 @@ mod model;
 mod script;
 mod view;
 
+use super::Exit;
 use super::policy::{self, PolicyArgs};
-use super::{Exit, signals};
+use super::signals::Signals;
 use anyhow::Context;
 use holdback::sidecar::{Account, Accountant, Config, Sidecar};
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{channel, unbounded_channel};
 use view::{Beat, Kept, Look, View};
 
 #[derive(clap::Args)]
@@ -61,9 +62,10 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
         // After the first answer nobody reads them any more.
         let _ = closed.send(account.clone());
     });
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let sidecar = tokio::spawn(Sidecar::new(config, proxy, None).run(async {
-        let _ = stopped.await;
+    // Closed at the end, which is every reason to stop at once.
+    let (stop, mut stopped) = channel::<()>(1);
+    let sidecar = tokio::spawn(Sidecar::new(config, proxy, None).run(async move || {
+        stopped.recv().await;
     }));
 
     let look = if output.is_terminal() && std::env::var_os("NO_COLOR").is_none() { Look::Colour } else { Look::Plain };
@@ -93,10 +95,9 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
         writeln!(output, "    -d '{}'\n", client::QUESTION)?;
         writeln!(output, "or put it in front of your own API: holdback proxy --upstream https://api.openai.com\n")?;
         writeln!(output, "Ctrl-C ends it.")?;
-        signals::stop().context("cannot listen for signals")?.await;
+        Signals::listen().context("cannot listen for signals")?.next().await;
     }
-    // The proxy may already have stopped by itself.
-    let _ = stop.send(());
+    drop(stop);
     sidecar.await.context("the proxy failed")?;
     Ok(if kept == Kept::All { Exit::Fine } else { Exit::Failed })
 }
