@@ -7,6 +7,7 @@ mod replace;
 pub use crate::rule::{ChannelKind, Severity};
 pub use build::PolicyBuilder;
 pub use lint::{Cost, Delay, Lint};
+pub(crate) use replace::Cover;
 
 use crate::rule::{Action, Lowered, Validator};
 use crate::scan::{RuleTraits, Scanner};

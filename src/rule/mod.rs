@@ -52,6 +52,17 @@ impl ChannelKind {
         ChannelKind::ToolArgs,
         ChannelKind::ToolResult,
     ];
+
+    /// The kind's word in rule files, logs and findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            ChannelKind::Text => "text",
+            ChannelKind::Reasoning => "reasoning",
+            ChannelKind::Refusal => "refusal",
+            ChannelKind::ToolArgs => "tool_args",
+            ChannelKind::ToolResult => "tool_result",
+        }
+    }
 }
 
 /// How bad a match is. Policies select by it; the engine does not look at it.

@@ -119,6 +119,11 @@ impl RuleSet {
         self.rules
     }
 
+    /// Keeps only the rules for which `keep` is true.
+    pub fn retain(&mut self, keep: impl FnMut(&Rule) -> bool) {
+        self.rules.retain(keep);
+    }
+
     /// Each rule with its own tests, disabled rules too.
     pub fn examples(&self) -> &[Example] {
         &self.examples

@@ -25,14 +25,6 @@ const SEVERITIES: [(&str, Severity); 5] = [
     ("critical", Severity::Critical),
 ];
 
-const CHANNELS: [(&str, ChannelKind); 5] = [
-    ("text", ChannelKind::Text),
-    ("reasoning", ChannelKind::Reasoning),
-    ("refusal", ChannelKind::Refusal),
-    ("tool_args", ChannelKind::ToolArgs),
-    ("tool_result", ChannelKind::ToolResult),
-];
-
 impl Written {
     /// Reads `source`, reporting everything that is wrong with its shape; nothing where it is not TOML at all, for
     /// what could be made of the rest would only mislead.
@@ -114,7 +106,7 @@ fn read_fate_but_replace(keys: &mut Keys<'_, '_>) -> Fate {
 }
 
 fn read_channels(keys: &mut Keys<'_, '_>) -> Option<Vec<ChannelKind>> {
-    let channels = keys.words("channels", &CHANNELS)?;
+    let channels = keys.words("channels", &ChannelKind::ALL.map(|kind| (kind.name(), kind)))?;
     if channels.is_empty() {
         keys.fault(keys.span(), Fault::new("`channels` names no channel: the rule would watch nothing"));
     }
