@@ -1,6 +1,7 @@
 //! Which policy a command runs under.
 
 use super::diagnostics;
+use holdback::policy::Direction;
 use holdback::rule::{Date, Pack, RuleSet};
 use holdback::{BuildError, Policy, PolicyBuilder};
 use std::fmt;
@@ -117,6 +118,18 @@ pub(super) fn rule_set(file: &Path) -> Result<RuleSet, BadPolicy> {
 pub(super) fn of_file(file: &Path) -> Result<Policy, BadPolicy> {
     let set = rule_set(file)?;
     Ok(add(Policy::builder(), set)?.build()?)
+}
+
+/// Rules that all look the other way would find nothing, which nobody means who has any.
+pub(super) fn check_watches(policy: &Policy, text: Direction) -> Result<(), BadPolicy> {
+    let is_idle = policy.rules().len() > 0 && !policy.rules().any(|rule| rule.direction().includes(text));
+    if is_idle {
+        let name = text.name();
+        return Err(BadPolicy(format!(
+            "error: no rule of the policy watches a {name}\n  = help: a rule that does says `direction = \"{name}\"` or `\"both\"`\n"
+        )));
+    }
+    Ok(())
 }
 
 /// How many rules a policy has, in words.

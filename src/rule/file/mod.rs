@@ -174,6 +174,7 @@ fn deployed(rule: &LayeredRule, example: &Example) -> Option<Rule> {
         Rule {
             severity: fate.severity.unwrap_or_default(),
             action: fate.action(),
+            direction: fate.direction.unwrap_or_default(),
             channels: fate.channels.unwrap_or_default(),
             validators: own.validators.iter().cloned().chain(allowed).collect(),
             ..own
