@@ -43,6 +43,23 @@ fn finds_in_a_field_of_each_line_of_json() {
 }
 
 #[test]
+fn looks_for_what_rules_for_requests_look_for() {
+    let rules =
+        file("scan_direction.toml", "[[rule]]\nid = \"a.word\"\nliterals = [\"Nightjar\"]\ndirection = \"request\"\n");
+    let text = file("scan_direction.txt", "a Nightjar\n");
+    let (rules, text) = (rules.to_str().unwrap(), text.to_str().unwrap());
+    let request = run(&["scan", "--policy", rules, "--direction", "request", text], "");
+    assert_eq!(request.code, 0, "{}", request.err);
+    assert_eq!(lines(&request.out)[0]["rule"], "a.word");
+    for response in [run(&["scan", "--policy", rules, text], ""), run(&["filter", "--policy", rules], "a Nightjar")] {
+        assert_eq!((response.code, &*response.out), (2, ""));
+        assert!(response.err.contains("no rule of the policy watches a response"), "{}", response.err);
+    }
+    let none = run(&["scan", "--passthrough", text], "");
+    assert_eq!((none.code, &*none.out), (0, ""), "{}", none.err);
+}
+
+#[test]
 fn says_which_line_it_cannot_read() {
     for (name, rows) in
         [("scan_no_field.jsonl", "{\"text\":\"a\"}\n{\"t\":1}\n"), ("scan_no_json.jsonl", "{\"text\":\"a\"}\nb\n")]
@@ -61,6 +78,19 @@ fn check_shows_what_each_rule_may_hold() {
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(run.out.contains("1 rule, no faults"), "{}", run.out);
     assert!(run.out.contains("a.word") && run.out.contains("holds 8 B at most"), "{}", run.out);
+}
+
+#[test]
+fn check_shows_which_way_a_rule_looks() {
+    let rule =
+        |id, direction| format!("[[rule]]\nid = \"a.{id}\"\nliterals = [\"Nightjar\"]\ndirection = \"{direction}\"\n");
+    let rules = ["request", "response", "both"].map(|direction| rule(direction, direction)).concat();
+    let run = run(&["check", file("check_direction.toml", &rules).to_str().unwrap()], "");
+    assert_eq!(run.code, 0, "{}", run.err);
+    let line = |id: &str| run.out.lines().find(|line| line.contains(id)).unwrap_or_default();
+    assert!(line("a.request").ends_with("request   holds nothing: requests come whole"), "{}", run.out);
+    assert!(line("a.both").contains("both      holds 8 B at most"), "{}", run.out);
+    assert!(run.out.contains("2 of them for requests, 2 for responses"), "{}", run.out);
 }
 
 #[test]

@@ -3,11 +3,12 @@
 //!
 //! A case says what its text becomes. `verdicts`, where given, lists every verdict as `rule start..end`, followed
 //! by its reason unless that is a match, ordered by place; whatever their own order is, it is the same at every cut.
-//! `terminated` is `rule start`; `decided` says how many bytes are decided after each byte of the text.
+//! `terminated` is `rule start`; `decided` says how many bytes are decided after each byte of the text. A text is of
+//! a response unless its `direction` is `request`.
 
 mod oracle;
 
-use holdback::policy::Reason;
+use holdback::policy::{Direction, Reason};
 use holdback::rule::{Block, Case as Letters, Mask, Mode, Pattern, Unclosed, Validator};
 use holdback::{Channel, ChannelKind, Policy, Rule, Verdict};
 use oracle::ast::States;
@@ -29,6 +30,7 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
+    direction: Option<String>,
     #[serde(deserialize_with = "bytes")]
     text: Vec<u8>,
     rules: Vec<RuleCase>,
@@ -45,6 +47,9 @@ struct Case {
 #[serde(deny_unknown_fields)]
 struct RuleCase {
     id: String,
+    direction: Option<String>,
+    #[serde(default)]
+    channels: Vec<String>,
     literal: Option<String>,
     regex: Option<String>,
     open: Option<String>,
@@ -103,13 +108,13 @@ fn check(case: &Case) -> Result<(), String> {
         let rules = case.rules.iter().map(RuleCase::rule).collect();
         let policy = drive::build(rules, max_hold, states)?;
         if let Some(expected) = &case.decided {
-            let decided = decided(&policy, &case.text);
+            let decided = decided(case.channel(&policy), &case.text);
             if decided != *expected {
                 return Err(format!("decided are {decided:?}, should be {expected:?}, {states:?} states"));
             }
         }
         for cuts in cuttings(case.text.len()) {
-            let run = drive::run(&policy, &case.text, &cuts);
+            let run = drive::run_in(case.channel(&policy), &case.text, &cuts);
             let outcome = run.and_then(|run| {
                 compare(case, &run)?;
                 let first = verdicts.get_or_insert_with(|| run.verdicts.clone());
@@ -125,8 +130,7 @@ fn check(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-fn decided(policy: &Policy, text: &[u8]) -> Vec<u64> {
-    let mut channel = Channel::new(policy, ChannelKind::Text);
+fn decided(mut channel: Channel, text: &[u8]) -> Vec<u64> {
     let after = |byte: &[u8]| {
         channel.push(byte);
         channel.decided()
@@ -169,6 +173,21 @@ fn show(verdict: &Verdict) -> String {
     }
 }
 
+impl Case {
+    fn channel(&self, policy: &Policy) -> Channel {
+        let kind = match self.direction.as_deref().map(direction) {
+            Some(Direction::Request) => ChannelKind::Prompt,
+            _ => ChannelKind::Text,
+        };
+        Channel::new(policy, kind)
+    }
+}
+
+fn direction(word: &str) -> Direction {
+    let named = Direction::ALL.into_iter().find(|direction| direction.name() == word);
+    named.unwrap_or_else(|| panic!("unknown direction {word}"))
+}
+
 impl RuleCase {
     fn rule(&self) -> Rule {
         let mut rule = match (&self.literal, &self.regex, &self.open, &self.close) {
@@ -183,6 +202,11 @@ impl RuleCase {
         for name in &self.validate {
             rule = rule.validate(validator(name));
         }
+        if let Some(word) = &self.direction {
+            rule = rule.direction(direction(word));
+        }
+        let watches = |kind: &ChannelKind| self.channels.iter().any(|name| name == kind.name());
+        rule = rule.channels(ChannelKind::ALL.into_iter().filter(watches));
         match (self.action.as_deref(), &self.replace, &self.mask) {
             (None, None, None) => rule,
             (None, Some(template), None) => rule.redact(template),

@@ -1,7 +1,7 @@
 //! What stands in a policy beside its patterns: replacements that speak of the text, kinds of channel, and the price
 //! of a rule.
 
-use holdback::policy::{HoldBound, Lint};
+use holdback::policy::{Direction, HoldBound, Lint};
 use holdback::rule::{Block, Pattern, Validator};
 use holdback::{Channel, ChannelKind, Policy, Rule};
 
@@ -64,8 +64,31 @@ fn a_rule_watches_the_channels_that_it_names() {
     assert_eq!(passed(&policy, ChannelKind::Refusal, text), "[thought] dog [all]");
     assert_eq!(passed(&policy, ChannelKind::ToolArgs, text), "cat ");
     assert_eq!(passed(&policy, ChannelKind::ToolResult, text), "cat dog [all]");
+    assert_eq!(passed(&policy, ChannelKind::Prompt, text), text, "channels are of responses");
     let ends = ChannelKind::ALL.map(|kind| policy.may_terminate(kind));
     assert_eq!(ends, ChannelKind::ALL.map(|kind| kind == ChannelKind::ToolArgs));
+    let watched = ChannelKind::ALL.map(|kind| policy.watches(kind));
+    assert_eq!(watched, ChannelKind::ALL.map(|kind| kind != ChannelKind::Prompt));
+}
+
+#[test]
+fn a_rule_that_watches_both_ways_needs_no_second_automaton() {
+    let build = |direction| {
+        let rule = Rule::literal("r", "Nightjar").direction(direction);
+        let policy = Policy::builder().rule(rule).build().expect("the rule is sound");
+        for kind in ChannelKind::ALL {
+            passed(&policy, kind, "a Nightjar");
+        }
+        policy.states()
+    };
+    assert_eq!(build(Direction::Both), build(Direction::Response));
+}
+
+#[test]
+fn a_prompt_is_no_channel_to_be_named() {
+    let rule = Rule::literal("r", "cat").channels([ChannelKind::Text, ChannelKind::Prompt]);
+    let error = Policy::builder().rule(rule).build().expect_err("a mistake");
+    assert!(error.to_string().contains("say by `direction`"), "{error}");
 }
 
 #[test]
@@ -100,6 +123,26 @@ fn a_rule_that_only_reports_holds_nothing() {
 }
 
 #[test]
+fn a_rule_for_requests_holds_nothing_for_they_come_whole() {
+    let mail = || Rule::regex("mail", r"[a-z.]+@[a-z.]+");
+    let request = cost(mail().direction(Direction::Request));
+    assert_eq!((request.bound, request.delay.released_at_once), (HoldBound::Zero, 1.0));
+    assert_eq!(request.lints, []);
+    assert_eq!(cost(mail().direction(Direction::Both)), cost(mail()));
+
+    let policy = Policy::builder().rule(mail().direction(Direction::Both)).build().expect("the rule is sound");
+    assert_eq!(policy.delay(ChannelKind::Prompt), None);
+    assert!(policy.delay(ChannelKind::Text).is_some());
+}
+
+#[test]
+fn channels_of_a_rule_for_requests_are_told_to_be_idle() {
+    let rule = |direction| Rule::literal("r", "cat").channels([ChannelKind::Text]).direction(direction);
+    assert_eq!(cost(rule(Direction::Request)).lints, [Lint::NamesNoChannel]);
+    assert_eq!(cost(rule(Direction::Both)).lints, []);
+}
+
+#[test]
 fn a_rule_that_any_word_may_begin_holds_every_word() {
     let cost = cost(Rule::regex("mail", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+").max_len(320));
     assert_eq!((cost.bound, cost.lints.as_slice()), (HoldBound::Limit(320), [Lint::HoldsEveryWord].as_slice()));
@@ -126,8 +169,13 @@ fn a_validator_that_is_asked_about_every_start_is_told() {
 fn a_pattern_that_nothing_fits_is_told() {
     let never = cost(Rule::regex("r", r"a\bb"));
     assert_eq!(never.lints, [Lint::MatchesNothing]);
-    for lint in [Lint::HoldsEveryWord, Lint::HoldsAfterMatch, Lint::TriesManyStarts { starts: 9 }, Lint::MatchesNothing]
-    {
+    for lint in [
+        Lint::HoldsEveryWord,
+        Lint::HoldsAfterMatch,
+        Lint::TriesManyStarts { starts: 9 },
+        Lint::MatchesNothing,
+        Lint::NamesNoChannel,
+    ] {
         assert!(lint.to_string().contains("(help: "), "{lint}");
     }
 }

@@ -1,13 +1,15 @@
 //! Rule files: what they mean, how they lie on top of each other, and that every fault is told at once.
 
 use holdback::hold::run_examples;
-use holdback::rule::{Action, Date, Pack, RuleSet, Severity};
+use holdback::rule::{Action, Date, Direction, Pack, RuleSet, Severity};
 use holdback::{BuildError, Channel, ChannelKind, Policy};
 use std::collections::HashMap;
 use std::io;
 
-fn example() -> &'static str {
-    PAGE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example")
+/// The page's examples: rules of every kind, and a deployment that turns rules round.
+fn examples() -> [&'static str; 2] {
+    let mut blocks = PAGE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    [blocks.next().expect("an example"), blocks.next().expect("another one")]
 }
 
 fn today() -> Date {
@@ -44,14 +46,20 @@ fn example_failures(set: &RuleSet) -> Vec<String> {
     set.examples().iter().flat_map(run).map(|failure| failure.to_string()).collect()
 }
 
-/// The page on the format; its example has one rule of every kind.
+/// The page on the format.
 const PAGE: &str = include_str!("../rules/README.md");
 
 #[test]
-fn the_pages_example_does_what_its_tests_say_at_every_cut() {
-    let set = set(example());
-    assert_eq!(example_failures(&set), [""; 0]);
-    assert_eq!(set.rules().len(), 9);
+fn the_pages_examples_do_what_they_say_at_every_cut() {
+    let [kinds, turned] = examples().map(set);
+    assert_eq!(example_failures(&kinds), [""; 0]);
+    assert_eq!(kinds.rules().len(), 9);
+    let policy = Policy::builder().rule_set(turned).build().unwrap_or_else(|error| panic!("{error}"));
+    let watches = |prefix: &str, direction| {
+        policy.rules().filter(|rule| rule.id().starts_with(prefix)).all(|rule| rule.direction() == direction)
+    };
+    assert!(watches("pii.", Direction::Response) && watches("secrets.", Direction::Both));
+    assert!(watches("acme.", Direction::Request));
 }
 
 #[test]
@@ -131,6 +139,12 @@ fn keys_that_do_nothing_and_contradictions_are_faults() {
         ("regex = 'x'\naction = 'drop'\nreplace = 'x'", "`replace` is given, but the action is another one"),
         ("regex = 'x'\naction = 'mask'\nmask = { char = '**' }", "`char` is not one character"),
         ("regex = 'x'\nchannels = []", "`channels` names no channel: the rule would watch nothing"),
+        ("regex = 'x'\ndirection = 'up'", "`direction` cannot be `up`"),
+        ("regex = 'x'\nchannels = ['prompt']", "`channels` cannot be `prompt`"),
+        (
+            "regex = 'x'\ndirection = 'request'\nchannels = ['text']",
+            "`channels` is given, but the rule watches requests only, which have none",
+        ),
         ("regex = 'x*'", "the pattern can match the empty text"),
         ("regex = 'x'\ncapture = 'y'", "the pattern has no group called `y`"),
         ("regex = 'x'\nreplace = true", "there is no rule of this id to replace"),
@@ -227,6 +241,37 @@ fn a_deployment_changes_what_happens_and_not_what_is_found() {
 }
 
 #[test]
+fn a_direction_comes_from_the_rule_its_files_defaults_or_a_deployment() {
+    let core = "[defaults]\ndirection = 'request'\n[[rule]]\nid = 'core.a'\nliterals = ['a']\n\
+                [[rule]]\nid = 'core.b'\nliterals = ['b']\ndirection = 'both'\n";
+    let top = "extends = ['core.toml', 'builtin:pii']\n[[rule]]\nid = 'top.c'\nliterals = ['c']\n\
+               [[override]]\nrule = 'pii.email'\ndirection = 'both'\n";
+    let set = load(&[("top.toml", top), ("core.toml", core)]).unwrap_or_else(|error| panic!("{error}"));
+    let policy = Policy::builder().rule_set(set).build().unwrap_or_else(|error| panic!("{error}"));
+    for (id, direction) in [
+        ("core.a", Direction::Request),
+        ("core.b", Direction::Both),
+        ("top.c", Direction::Response),
+        ("pii.email", Direction::Both),
+        ("pii.iban", Direction::Response),
+    ] {
+        let rule = policy.rules().find(|rule| rule.id() == id).expect("the rule");
+        assert_eq!(rule.direction(), direction, "{id}");
+    }
+}
+
+#[test]
+fn a_rule_for_requests_is_tested_as_one() {
+    let rule = |finds: &str| {
+        set(&format!(
+            "[[rule]]\nid = 'a.b'\nliterals = ['x']\ndirection = 'request'\n[[rule.test]]\ntext = 'x'\nfinds = {finds}\n"
+        ))
+    };
+    assert_eq!(example_failures(&rule("['x']")), [""; 0]);
+    assert_eq!(example_failures(&rule("[]")).len(), 1);
+}
+
+#[test]
 fn an_allowance_holds_to_its_last_day() {
     let source = |expires: &str| {
         format!(
@@ -312,7 +357,7 @@ fn broken_files_are_faults_and_never_a_panic() {
         state ^= state << 17;
         state as usize % below
     };
-    let files = [example(), Pack::PII.source(), Pack::SECRETS.source(), Pack::EXFIL.source()];
+    let files = [examples()[0], Pack::PII.source(), Pack::SECRETS.source(), Pack::EXFIL.source()];
     let spare: Vec<char> = "'\"[]{}()=.,\\*+?|^$#\n 019azAZé\u{200b}".chars().collect();
     for _ in 0..400 {
         let mut text: Vec<char> = files[random(files.len())].chars().collect();

@@ -66,6 +66,29 @@ struct Score {
 }
 
 impl Score {
+    /// Counts what `rule` finds in `sample` of what is to be found there, and gives back what it finds beside that.
+    fn count<'s>(
+        &mut self,
+        policy: &Policy,
+        rule: &str,
+        sample: &Sample,
+        wanted: impl Iterator<Item = &'s Range<usize>>,
+    ) -> Vec<(Range<usize>, String)> {
+        let mut found = finds(policy, &sample.text);
+        found.retain(|(_, by)| by.starts_with(rule));
+        for wanted in wanted {
+            self.wanted += 1;
+            let before = found.len();
+            found.retain(|(span, _)| overlap(span, wanted) < 0.5);
+            if found.len() < before {
+                self.found += 1;
+            } else {
+                println!("{rule} missed: {:?} in {:?}", &sample.text[wanted.clone()], sample.text);
+            }
+        }
+        found
+    }
+
     fn recall(&self) -> f64 {
         self.found as f64 / self.wanted as f64
     }
@@ -91,18 +114,8 @@ fn personal_data_is_found() {
     for (kind, rule, least) in kinds {
         let mut score = Score::default();
         for sample in &samples {
-            let mut found: Vec<_> =
-                finds(&policy, &sample.text).into_iter().filter(|(_, by)| by.starts_with(rule)).collect();
-            for (wanted, _) in sample.spans.iter().filter(|(_, of)| of == kind) {
-                score.wanted += 1;
-                let before = found.len();
-                found.retain(|(span, _)| overlap(span, wanted) < 0.5);
-                if found.len() < before {
-                    score.found += 1;
-                } else {
-                    println!("{kind} missed: {:?}", &sample.text[wanted.clone()]);
-                }
-            }
+            let wanted = sample.spans.iter().filter(|(_, of)| of == kind).map(|(span, _)| span);
+            let found = score.count(&policy, rule, sample, wanted);
             for (span, by) in &found {
                 println!("{by} noisy: {:?} in {:?}", &sample.text[span.clone()], sample.text);
             }
@@ -143,18 +156,8 @@ fn recognisers_own_tests_are_met() {
     ] {
         let mut score = Score::default();
         for sample in samples.iter().filter(|sample| sample.facts["rule"] == kind) {
-            let mut found: Vec<_> =
-                finds(&policy, &sample.text).into_iter().filter(|(_, by)| by.starts_with(rule)).collect();
-            for (wanted, _) in &sample.spans {
-                score.wanted += 1;
-                let before = found.len();
-                found.retain(|(span, _)| overlap(span, wanted) < 0.5);
-                if found.len() < before {
-                    score.found += 1;
-                } else {
-                    println!("{kind} missed: {:?} in {:?}", &sample.text[wanted.clone()], sample.text);
-                }
-            }
+            let wanted = sample.spans.iter().map(|(span, _)| span);
+            let found = score.count(&policy, rule, sample, wanted);
             if sample.facts["polarity"] == "neg" {
                 for (span, by) in &found {
                     println!("{by} noisy: {:?} in {:?}", &sample.text[span.clone()], sample.text);

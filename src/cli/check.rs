@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::policy;
-use holdback::policy::HoldBound;
+use holdback::policy::{Direction, HoldBound};
 use holdback::{ChannelKind, Policy};
 use std::io::{self, LineWriter, Write};
 use std::path::PathBuf;
@@ -37,19 +37,26 @@ fn report(policy: &Policy, output: &mut impl Write) -> io::Result<()> {
     let width = policy.rules().map(|rule| rule.id().len()).max().unwrap_or(0);
     for rule in policy.rules() {
         let cost = rule.cost();
-        let bound = match cost.bound {
-            HoldBound::Zero => "holds nothing".to_owned(),
-            HoldBound::Limit(bytes) => format!("holds {bytes} B at most, its limit"),
-            bound => format!("holds {} B at most", bound.bytes()),
-        };
-        let at_once = percent(cost.delay.released_at_once);
-        let mean = cost.delay.mean_held_bytes;
-        let action = rule.action().name();
-        writeln!(output, "  {:width$}  {action:9}  {bound:31}  {at_once} at once, {mean:.2} B on average", rule.id())?;
+        let (action, direction) = (rule.action().name(), rule.direction());
+        write!(output, "  {:width$}  {action:9}  {:8}  ", rule.id(), direction.name())?;
+        if direction == Direction::Request {
+            writeln!(output, "holds nothing: requests come whole")?;
+        } else {
+            let bound = match cost.bound {
+                HoldBound::Zero => "holds nothing".to_owned(),
+                HoldBound::Limit(bytes) => format!("holds {bytes} B at most, its limit"),
+                bound => format!("holds {} B at most", bound.bytes()),
+            };
+            let (at_once, mean) = (percent(cost.delay.released_at_once), cost.delay.mean_held_bytes);
+            writeln!(output, "{bound:31}  {at_once} at once, {mean:.2} B on average")?;
+        }
         for lint in &cost.lints {
             writeln!(output, "      note: {lint}")?;
         }
     }
+    let watching = |text: Direction| policy.rules().filter(|rule| rule.direction().includes(text)).count();
+    let (requests, responses) = (watching(Direction::Request), watching(Direction::Response));
+    writeln!(output, "  {requests} of them for requests, {responses} for responses")?;
     if let Some(delay) = policy.delay(ChannelKind::Text) {
         let (at_once, tokens) = (percent(delay.released_at_once), delay.mean_tokens);
         writeln!(

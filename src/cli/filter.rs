@@ -2,10 +2,11 @@
 
 use super::Exit;
 use super::finding::Finding;
-use super::policy::PolicyArgs;
+use super::policy::{self, PolicyArgs};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::ValueEnum;
+use holdback::policy::Direction;
 use holdback::{ChannelKind, Dialect, Ending, Filter, Observer, Verdict};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -51,6 +52,7 @@ impl From<DialectName> for Dialect {
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let policy = args.policy.load()?;
+    policy::check_watches(&policy, Direction::Response)?;
     let mut filter = Filter::new(&policy, args.dialect.map(Dialect::from));
     let mut findings = Findings::open(args.findings)?;
     let mut input = io::stdin().lock();

@@ -31,20 +31,8 @@ impl<'a> Finding<'a> {
 
     /// The same in a stream, where there is more than one text.
     pub(super) fn in_channel(mut self, kind: ChannelKind, verdict: &Verdict) -> Finding<'a> {
-        self.channel = Some(word(kind));
+        self.channel = Some(kind.name());
         self.reason = Some(verdict.reason.name());
         self
-    }
-}
-
-/// The kind's word in rule files.
-fn word(kind: ChannelKind) -> &'static str {
-    match kind {
-        ChannelKind::Text => "text",
-        ChannelKind::Reasoning => "reasoning",
-        ChannelKind::Refusal => "refusal",
-        ChannelKind::ToolArgs => "tool_args",
-        ChannelKind::ToolResult => "tool_result",
-        _ => "other",
     }
 }

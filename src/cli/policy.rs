@@ -1,8 +1,9 @@
 //! Which policy a command runs under.
 
 use super::diagnostics;
+use holdback::policy::Direction;
 use holdback::rule::{Date, Pack, RuleSet};
-use holdback::{BuildError, Policy, PolicyBuilder, Rule};
+use holdback::{BuildError, Policy, PolicyBuilder};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,13 +56,10 @@ impl PolicyArgs {
     }
 
     fn builder(&self) -> Result<PolicyBuilder, BadPolicy> {
-        let sets = self.rule_sets()?;
         let mut builder = Policy::builder().name(self.name());
-        for set in &sets {
-            builder = settings(builder, set)?;
+        for set in self.select(self.rule_sets()?)? {
+            builder = add(builder, set)?;
         }
-        let rules = sets.into_iter().flat_map(RuleSet::into_rules).collect();
-        builder = builder.rules(self.select(rules)?);
         if self.passthrough {
             builder = builder.passthrough();
         }
@@ -93,14 +91,18 @@ impl PolicyArgs {
         Ok(sets)
     }
 
-    fn select(&self, rules: Vec<Rule>) -> Result<Vec<Rule>, BadPolicy> {
+    fn select(&self, mut sets: Vec<RuleSet>) -> Result<Vec<RuleSet>, BadPolicy> {
         if self.rules.is_empty() {
-            return Ok(rules);
+            return Ok(sets);
         }
-        if let Some(unknown) = self.rules.iter().find(|id| !rules.iter().any(|rule| rule.id() == *id)) {
+        let is_known = |id: &&String| sets.iter().flat_map(RuleSet::rules).any(|rule| rule.id() == *id);
+        if let Some(unknown) = self.rules.iter().find(|id| !is_known(id)) {
             return Err(BadPolicy(format!("error: no rule has the id `{unknown}`\n")));
         }
-        Ok(rules.into_iter().filter(|rule| self.rules.iter().any(|id| id == rule.id())).collect())
+        for set in &mut sets {
+            set.retain(|rule| self.rules.iter().any(|id| id == rule.id()));
+        }
+        Ok(sets)
     }
 }
 
@@ -115,7 +117,19 @@ pub(super) fn rule_set(file: &Path) -> Result<RuleSet, BadPolicy> {
 /// The policy of one file alone.
 pub(super) fn of_file(file: &Path) -> Result<Policy, BadPolicy> {
     let set = rule_set(file)?;
-    Ok(settings(Policy::builder(), &set)?.rules(set.into_rules()).build()?)
+    Ok(add(Policy::builder(), set)?.build()?)
+}
+
+/// Rules that all look the other way would find nothing, which nobody means who has any.
+pub(super) fn check_watches(policy: &Policy, text: Direction) -> Result<(), BadPolicy> {
+    let is_idle = policy.rules().len() > 0 && !policy.rules().any(|rule| rule.direction().includes(text));
+    if is_idle {
+        let name = text.name();
+        return Err(BadPolicy(format!(
+            "error: no rule of the policy watches a {name}\n  = help: a rule that does says `direction = \"{name}\"` or `\"both\"`\n"
+        )));
+    }
+    Ok(())
 }
 
 /// How many rules a policy has, in words.
@@ -126,16 +140,14 @@ pub(super) fn count(policy: &Policy) -> String {
     }
 }
 
-fn settings(mut builder: PolicyBuilder, set: &RuleSet) -> Result<PolicyBuilder, BadPolicy> {
-    if let Some(bytes) = set.max_hold() {
-        builder = builder.max_hold(bytes);
-    }
+/// Adds a rule set, with the key that it says is in the environment.
+fn add(mut builder: PolicyBuilder, set: RuleSet) -> Result<PolicyBuilder, BadPolicy> {
     if let Some(variable) = set.hash_key_env() {
         let key = std::env::var(variable)
             .map_err(|_| BadPolicy(format!("error: the environment has no `{variable}`, the key of `{{hash8}}`\n")))?;
         builder = builder.hash_key(key);
     }
-    Ok(builder)
+    Ok(builder.rule_set(set))
 }
 
 fn today() -> Date {

@@ -2,9 +2,11 @@
 
 use super::Exit;
 use super::finding::Finding;
-use super::policy::PolicyArgs;
+use super::policy::{self, PolicyArgs};
 use anyhow::Context;
+use clap::ValueEnum;
 use flate2::read::MultiGzDecoder;
+use holdback::policy::Direction;
 use holdback::{Channel, ChannelKind, Policy, Verdict};
 use serde::Serialize;
 use std::fs::File;
@@ -17,12 +19,38 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub(super) struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
+    /// Look for what rules of this direction look for
+    #[arg(long, value_name = "DIRECTION", default_value = "response")]
+    direction: TextDirection,
     /// Read JSON lines and look into this field of each
     #[arg(long, value_name = "FIELD")]
     jsonl: Option<String>,
     /// Files to look into, gzip or not
     #[arg(required = true)]
     files: Vec<PathBuf>,
+}
+
+/// Which way a text went.
+#[derive(Clone, Copy, ValueEnum)]
+enum TextDirection {
+    Request,
+    Response,
+}
+
+impl TextDirection {
+    /// The rules to ask, and the kind of channel to ask them in.
+    fn asks(self) -> (Direction, ChannelKind) {
+        match self {
+            TextDirection::Request => (Direction::Request, ChannelKind::Prompt),
+            TextDirection::Response => (Direction::Response, ChannelKind::Text),
+        }
+    }
+}
+
+/// A rule set and the kind of text that it is to be tried on.
+struct Scan {
+    policy: Policy,
+    kind: ChannelKind,
 }
 
 /// A finding in a file.
@@ -42,18 +70,20 @@ struct InLine<'a> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
-    let policy = args.policy.load_to_report()?;
+    let (direction, kind) = args.direction.asks();
+    let scan = Scan { policy: args.policy.load_to_report()?, kind };
+    policy::check_watches(&scan.policy, direction)?;
     let mut output = LineWriter::new(io::stdout().lock());
     let mut exit = Exit::Fine;
     for path in &args.files {
         let file = open(path).with_context(|| format!("cannot read {}", path.display()))?;
         match &args.jsonl {
             Some(field) => {
-                if scan_lines(&policy, file, path, field, &mut output)? > 0 {
+                if scan.lines(file, path, field, &mut output)? > 0 {
                     exit = Exit::Failed;
                 }
             }
-            None => scan_text(&policy, file, path, &mut output).with_context(|| format!("{}", path.display()))?,
+            None => scan.text(file, path, &mut output).with_context(|| format!("{}", path.display()))?,
         }
     }
     Ok(exit)
@@ -66,60 +96,62 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     Ok(if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 
-fn scan_text(policy: &Policy, mut file: impl Read, path: &Path, output: &mut impl Write) -> anyhow::Result<()> {
-    let mut channel = Channel::new(policy, ChannelKind::Text);
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let len = file.read(&mut chunk)?;
-        let released = if len == 0 { channel.finish() } else { channel.push(&chunk[..len]) };
-        for verdict in released.verdicts() {
-            write_line(output, &InFile { file: path, finding: Finding::new(verdict) })?;
-        }
-        if len == 0 {
-            return Ok(());
+impl Scan {
+    fn text(&self, mut file: impl Read, path: &Path, output: &mut impl Write) -> anyhow::Result<()> {
+        let mut channel = Channel::new(&self.policy, self.kind);
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let len = file.read(&mut chunk)?;
+            let released = if len == 0 { channel.finish() } else { channel.push(&chunk[..len]) };
+            for verdict in released.verdicts() {
+                write_line(output, &InFile { file: path, finding: Finding::new(verdict) })?;
+            }
+            if len == 0 {
+                return Ok(());
+            }
         }
     }
-}
 
-/// Looks into each line, and gives back how many could not be read: they are told on standard error.
-fn scan_lines(
-    policy: &Policy,
-    mut file: impl BufRead,
-    path: &Path,
-    field: &str,
-    output: &mut impl Write,
-) -> anyhow::Result<usize> {
-    let mut unreadable = 0;
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        bytes.clear();
-        if file.read_until(b'\n', &mut bytes).with_context(|| format!("{}", path.display()))? == 0 {
-            break;
+    /// Looks into each line, and gives back how many could not be read: they are told on standard error.
+    fn lines(
+        &self,
+        mut file: impl BufRead,
+        path: &Path,
+        field: &str,
+        output: &mut impl Write,
+    ) -> anyhow::Result<usize> {
+        let mut unreadable = 0;
+        let mut bytes = Vec::new();
+        for line in 1.. {
+            bytes.clear();
+            if file.read_until(b'\n', &mut bytes).with_context(|| format!("{}", path.display()))? == 0 {
+                break;
+            }
+            if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            let row = serde_json::from_slice::<serde_json::Value>(&bytes);
+            let text = row.as_ref().ok().and_then(|row| row.get(field)).and_then(serde_json::Value::as_str);
+            let Some(text) = text else {
+                let reason = if row.is_err() { "is not JSON" } else { "has no text in the field" };
+                eprintln!("error: {}:{line}: the line {reason} (looked for `{field}`)", path.display());
+                unreadable += 1;
+                continue;
+            };
+            let verdicts = self.verdicts(text.as_bytes());
+            write_line(output, &InLine { line, findings: verdicts.iter().map(Finding::new).collect() })?;
         }
-        if bytes.trim_ascii().is_empty() {
-            continue;
-        }
-        let row = serde_json::from_slice::<serde_json::Value>(&bytes);
-        let text = row.as_ref().ok().and_then(|row| row.get(field)).and_then(serde_json::Value::as_str);
-        let Some(text) = text else {
-            let reason = if row.is_err() { "is not JSON" } else { "has no text in the field" };
-            eprintln!("error: {}:{line}: the line {reason} (looked for `{field}`)", path.display());
-            unreadable += 1;
-            continue;
-        };
-        let verdicts = verdicts(policy, text.as_bytes());
-        write_line(output, &InLine { line, findings: verdicts.iter().map(Finding::new).collect() })?;
+        Ok(unreadable)
     }
-    Ok(unreadable)
-}
 
-/// Every verdict on a whole text, in order of their spans.
-fn verdicts(policy: &Policy, text: &[u8]) -> Vec<Verdict> {
-    let mut channel = Channel::new(policy, ChannelKind::Text);
-    let mut verdicts = channel.push(text).verdicts().to_vec();
-    verdicts.extend_from_slice(channel.finish().verdicts());
-    verdicts.sort_by_key(|verdict| (verdict.span.start, verdict.span.end));
-    verdicts
+    /// Every verdict on a whole text, in order of their spans.
+    fn verdicts(&self, text: &[u8]) -> Vec<Verdict> {
+        let mut channel = Channel::new(&self.policy, self.kind);
+        let mut verdicts = channel.push(text).verdicts().to_vec();
+        verdicts.extend_from_slice(channel.finish().verdicts());
+        verdicts.sort_by_key(|verdict| (verdict.span.start, verdict.span.end));
+        verdicts
+    }
 }
 
 fn write_line(output: &mut impl Write, line: &impl Serialize) -> io::Result<()> {

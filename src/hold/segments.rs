@@ -2,7 +2,7 @@
 
 use super::released::{Cut, Handout};
 use super::{More, Text};
-use crate::policy::Policy;
+use crate::policy::{Cover, Policy};
 use std::ops::Range;
 
 /// The segments that are not handed out whole yet, disjoint and in order.
@@ -17,13 +17,6 @@ struct Segment {
     /// The earliest rule that covers any of it names the replacement.
     rule: u32,
     cover: Cover,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cover {
-    OneRule,
-    /// What one rule would show another one hides.
-    SeveralRules,
 }
 
 /// How far the text is decided.
@@ -117,6 +110,6 @@ impl Segment {
         // Longer segments may have been swallowed unseen; whether this one was must not depend on how it came.
         let is_short = self.span.end - self.span.start <= u64::from(policy.max_hold());
         let covered = if is_short { text.between(self.span.start, self.span.end) } else { None };
-        policy.rule(self.rule).replacement.write(covered, self.cover == Cover::SeveralRules, out);
+        policy.rule(self.rule).replacement.write(covered, self.cover, out);
     }
 }

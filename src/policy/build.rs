@@ -1,7 +1,7 @@
 //! From rules to a policy: every fault is found in one go.
 
 use super::replace::Replacement;
-use super::{ChannelKind, Compiled, CompiledRule, Effect, HoldBound, Policy, Scope};
+use super::{ChannelKind, Compiled, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
 use crate::error::{BuildError, Fault};
 use crate::rule::{Action, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
 use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
@@ -177,6 +177,12 @@ impl PolicyBuilder {
         if rule.max_len == Some(0) {
             faults.push(rule.fault("`max_len` is 0").remedy("give the longest match in bytes"));
         }
+        if rule.channels.contains(&ChannelKind::Prompt) {
+            faults.push(
+                rule.fault("a prompt is no channel of a response")
+                    .remedy("leave it out of `channels`, and say by `direction` that the rule watches requests"),
+            );
+        }
         let replacement = Replacement::of(&rule.id, &rule.action, self.hash_key.as_ref())
             .map_err(|fault| faults.push(fault.rule(&rule.id)))
             .ok();
@@ -213,16 +219,17 @@ impl PolicyBuilder {
         let limit = rule.max_len.map_or(self.max_hold, |len| len.min(self.max_hold)).min(MAX_LIMIT as usize) as u32;
         // A block holds its opening only: from there on it is swallowed.
         let longest = if lowered.shape == Shape::Block { lowered.opening().longest } else { lowered.longest };
+        let outgrows = longest.is_none_or(|longest| longest > limit as usize);
         let bound = match longest {
-            _ if effect == Effect::Report => HoldBound::Zero,
-            Some(longest) if longest <= limit as usize => HoldBound::Pattern(longest as u32),
+            _ if effect == Effect::Report || rule.direction == Direction::Request => HoldBound::Zero,
+            Some(longest) if !outgrows => HoldBound::Pattern(longest as u32),
             _ => HoldBound::Limit(limit),
         };
         let traits = RuleTraits {
             role: if effect == Effect::Report { Role::Observe } else { Role::Cover },
             starts: if rule.validators.is_empty() { Starts::Earliest } else { Starts::Every },
             mode: lowered.mode,
-            overflow: matches!(bound, HoldBound::Limit(_)).then_some(limit),
+            overflow: (effect != Effect::Report && outgrows).then_some(limit),
             block_len: block.map(|block| block.max_len.min(MAX_LIMIT as usize) as u32),
         };
         Ok(CompiledRule {
@@ -234,7 +241,9 @@ impl PolicyBuilder {
             replacement,
             ends_unclosed: effect != Effect::Report && block.is_some_and(|block| block.unclosed == Unclosed::Terminate),
             severity: rule.severity,
-            channels: rule.kinds().to_vec(),
+            direction: rule.direction,
+            channels: rule.kinds(),
+            oddity: (rule.direction == Direction::Request && !rule.channels.is_empty()).then_some(Lint::NamesNoChannel),
             bound,
             lowered,
             traits,

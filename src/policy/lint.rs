@@ -1,8 +1,7 @@
 //! What a rule costs before it is put in front of anyone, with numbers.
 
-use super::HoldBound;
-use crate::rule::Lowered;
-use crate::scan::{Cursor, RuleTraits, Scanner, Starts};
+use super::{CompiledRule, Direction, HoldBound};
+use crate::scan::{Cursor, Role, RuleTraits, Scanner, Starts};
 use std::fmt;
 
 /// What one rule, alone, may cost.
@@ -44,6 +43,8 @@ pub enum Lint {
     },
     /// No text was found that the rule matches.
     MatchesNothing,
+    /// The rule names kinds of channel, which only responses have, and watches requests.
+    NamesNoChannel,
 }
 
 impl fmt::Display for Lint {
@@ -65,6 +66,10 @@ impl fmt::Display for Lint {
             Lint::MatchesNothing => {
                 f.write_str("no text was found that matches (help: check anchors and boundaries against each other)")
             }
+            Lint::NamesNoChannel => f.write_str(
+                "`channels` has no effect, for the rule watches requests only \
+                 (help: drop it, or write the direction `both`)",
+            ),
         }
     }
 }
@@ -85,10 +90,14 @@ one. Later, over tea, the older of them worked out the sums on the back of a map
 debt that would not wait until spring. \"We could sell the engine,\" he said. The other shook his head. An engine \
 was a year's work; a debt was only a number, and numbers can be talked to. So they talked until the kettle was cold.";
 
-pub(super) fn cost(lowered: &Lowered, traits: RuleTraits, bound: HoldBound) -> Result<Cost, String> {
-    let scanner = Scanner::new(&[(lowered.clone(), traits)], MAX_CONFIGS).map_err(|(_, reason)| reason)?;
+pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
+    let CompiledRule { traits, bound, .. } = *rule;
+    // A request comes whole, so what only watches those holds no more than what only reports.
+    let role = if rule.direction == Direction::Request { Role::Observe } else { traits.role };
+    let alone = [(rule.lowered.clone(), RuleTraits { role, ..traits })];
+    let scanner = Scanner::new(&alone, MAX_CONFIGS).map_err(|(_, reason)| reason)?;
     let delay = delay(&scanner);
-    let mut lints = Vec::new();
+    let mut lints = Vec::from_iter(rule.oddity);
     if delay.released_at_once < FEW_RELEASED {
         lints.push(Lint::HoldsEveryWord);
     }

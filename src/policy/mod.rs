@@ -4,9 +4,10 @@ mod build;
 mod lint;
 mod replace;
 
-pub use crate::rule::{ChannelKind, Severity};
+pub use crate::rule::{ChannelKind, Direction, Severity};
 pub use build::PolicyBuilder;
 pub use lint::{Cost, Delay, Lint};
+pub(crate) use replace::Cover;
 
 use crate::rule::{Action, Lowered, Validator};
 use crate::scan::{RuleTraits, Scanner};
@@ -64,7 +65,10 @@ pub(crate) struct CompiledRule {
     /// What an unclosed block does; `None` for a rule that is none.
     pub(crate) ends_unclosed: bool,
     severity: Severity,
+    direction: Direction,
     channels: Vec<ChannelKind>,
+    /// What stands out before anything is measured.
+    oddity: Option<Lint>,
     bound: HoldBound,
     lowered: Lowered,
     traits: RuleTraits,
@@ -109,6 +113,12 @@ impl Policy {
         self.inner.max_hold
     }
 
+    /// Whether a rule watches channels of this kind. Requests need not be read where none watches
+    /// [`ChannelKind::Prompt`].
+    pub fn watches(&self, kind: ChannelKind) -> bool {
+        self.scope(kind).is_some()
+    }
+
     /// Whether a rule that can end the stream watches channels of this kind.
     pub fn may_terminate(&self, kind: ChannelKind) -> bool {
         self.scope(kind).is_some_and(|scope| {
@@ -119,9 +129,11 @@ impl Policy {
         })
     }
 
-    /// Measures how all rules that watch channels of this kind delay ordinary text; `None` where no rule does.
+    /// Measures how all rules that watch channels of this kind delay ordinary text; `None` where no rule does, and for
+    /// prompts, which come whole.
     pub fn delay(&self, kind: ChannelKind) -> Option<Delay> {
-        self.scope(kind).map(|scope| lint::delay(&scope.scanner))
+        let scope = self.scope(kind).filter(|_| kind != ChannelKind::Prompt)?;
+        Some(lint::delay(&scope.scanner))
     }
 
     /// States that the automata have built so far, all scopes together.
@@ -160,6 +172,11 @@ impl<'a> RuleInfo<'a> {
         self.rule.severity
     }
 
+    /// Which way the text goes that it watches.
+    pub fn direction(&self) -> Direction {
+        self.rule.direction
+    }
+
     /// The kinds of channel that it watches.
     pub fn channels(&self) -> &'a [ChannelKind] {
         &self.rule.channels
@@ -184,8 +201,7 @@ impl<'a> RuleInfo<'a> {
     /// # Ok::<(), holdback::BuildError>(())
     /// ```
     pub fn cost(&self) -> Cost {
-        lint::cost(&self.rule.lowered, self.rule.traits, self.rule.bound)
-            .expect("the rule was compiled with others, so it compiles alone")
+        lint::cost(self.rule).expect("the rule was compiled with others, so it compiles alone")
     }
 }
 
@@ -193,7 +209,7 @@ impl<'a> RuleInfo<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HoldBound {
-    /// Nothing: it only reports.
+    /// Nothing: it only reports, or watches only requests, which come whole.
     Zero,
     /// This many bytes: its longest match and right context.
     Pattern(u32),

@@ -3,6 +3,14 @@
 use crate::error::Fault;
 use crate::rule::{Action, HashKey, Mask, Needs, ParsedTemplate};
 
+/// By how many rules a segment is covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cover {
+    OneRule,
+    /// What one rule would show another one hides.
+    SeveralRules,
+}
+
 /// A rule's action, ready to be applied to a segment.
 #[derive(Clone, Debug)]
 pub(crate) enum Replacement {
@@ -44,13 +52,15 @@ impl Replacement {
 
     /// Appends what takes the place of `covered`; `None` where it was too long to be kept.
     ///
-    /// A mask shows nothing of a segment that is `mixed`, for what one rule would show another one hides.
-    pub(crate) fn write(&self, covered: Option<&[u8]>, mixed: bool, out: &mut String) {
+    /// A mask shows nothing of a segment that several rules cover.
+    pub(crate) fn write(&self, covered: Option<&[u8]>, cover: Cover, out: &mut String) {
         match (self, covered) {
             (Replacement::Fixed(text), _) | (Replacement::Mask { fallback: text, .. }, None) => out.push_str(text),
             (Replacement::Template { template, rule, key }, _) => template.render(rule, covered, key.as_ref(), out),
-            (Replacement::Mask { mask, .. }, Some(text)) if mixed => Mask::new(mask.char).render(text, out),
-            (Replacement::Mask { mask, .. }, Some(text)) => mask.render(text, out),
+            (Replacement::Mask { mask, .. }, Some(text)) => match cover {
+                Cover::OneRule => mask.render(text, out),
+                Cover::SeveralRules => Mask::new(mask.char).render(text, out),
+            },
         }
     }
 }

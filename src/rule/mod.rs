@@ -27,7 +27,8 @@ pub use validate::{Allow, Validator};
 
 use crate::error::Fault;
 
-/// Where model text flows. A rule names the kinds it watches.
+/// Where text flows. A rule says by its [`channels`](Rule::channels) which kinds it watches in responses, and by its
+/// [`direction`](Rule::direction) whether it watches prompts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ChannelKind {
@@ -41,17 +42,66 @@ pub enum ChannelKind {
     ToolArgs,
     /// What a tool gave back.
     ToolResult,
+    /// Any string of a request: what is said to the model.
+    Prompt,
 }
 
 impl ChannelKind {
     /// Every kind, in declaration order.
-    pub const ALL: [ChannelKind; 5] = [
+    pub const ALL: [ChannelKind; 6] = [
         ChannelKind::Text,
         ChannelKind::Reasoning,
         ChannelKind::Refusal,
         ChannelKind::ToolArgs,
         ChannelKind::ToolResult,
+        ChannelKind::Prompt,
     ];
+
+    /// The kind's word in rule files, logs and findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            ChannelKind::Text => "text",
+            ChannelKind::Reasoning => "reasoning",
+            ChannelKind::Refusal => "refusal",
+            ChannelKind::ToolArgs => "tool_args",
+            ChannelKind::ToolResult => "tool_result",
+            ChannelKind::Prompt => "prompt",
+        }
+    }
+}
+
+/// Which way the text goes that a rule watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// To the model: what is found in a request never reaches it.
+    Request,
+    /// From the model: what is found in a response never reaches the client.
+    ///
+    /// This is the default, for a redaction changes what the model is asked: whoever has a letter with their own
+    /// address proofread wants the model to see it.
+    #[default]
+    Response,
+    /// Both.
+    Both,
+}
+
+impl Direction {
+    /// Every direction, in declaration order.
+    pub const ALL: [Direction; 3] = [Direction::Request, Direction::Response, Direction::Both];
+
+    /// The direction's word in rule files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Request => "request",
+            Direction::Response => "response",
+            Direction::Both => "both",
+        }
+    }
+
+    /// Whether a rule of this direction watches text of that one.
+    pub fn includes(self, text: Direction) -> bool {
+        self == text || self == Direction::Both
+    }
 }
 
 /// How bad a match is. Policies select by it; the engine does not look at it.
@@ -88,7 +138,8 @@ pub struct Rule {
     pub(crate) references: Vec<String>,
     pub(crate) matcher: Matcher,
     pub(crate) action: Action,
-    /// Empty means every kind.
+    pub(crate) direction: Direction,
+    /// Empty means every kind that responses have.
     pub(crate) channels: Vec<ChannelKind>,
     pub(crate) validators: Vec<Validator>,
     /// The longest match in bytes; longer candidates fail closed.
@@ -127,6 +178,7 @@ impl Rule {
             references: Vec::new(),
             matcher,
             action: Action::default(),
+            direction: Direction::default(),
             channels: Vec::new(),
             validators: Vec::new(),
             max_len: None,
@@ -169,7 +221,28 @@ impl Rule {
         self
     }
 
-    /// Watches only these kinds of channel; every kind if never called.
+    /// Watches what goes to the model, what comes from it, or both; what comes from it if never called.
+    ///
+    /// ```
+    /// use holdback::rule::Direction;
+    /// use holdback::{Channel, ChannelKind, Policy, Rule};
+    ///
+    /// let rule = Rule::literal("codename", "Nightjar").direction(Direction::Request);
+    /// let policy = Policy::builder().rule(rule).build()?;
+    /// let mut out = Vec::new();
+    /// for kind in [ChannelKind::Prompt, ChannelKind::Text] {
+    ///     let mut channel = Channel::new(&policy, kind);
+    ///     channel.push(b"Nightjar ").write_to(&mut out);
+    /// }
+    /// assert_eq!(out, b"[codename] Nightjar ");
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn direction(mut self, direction: Direction) -> Rule {
+        self.direction = direction;
+        self
+    }
+
+    /// Watches only these kinds of channel of a response; every kind if never called.
     pub fn channels(mut self, kinds: impl IntoIterator<Item = ChannelKind>) -> Rule {
         self.channels = kinds.into_iter().collect();
         self
@@ -214,9 +287,16 @@ impl Rule {
         &self.references
     }
 
-    /// The kinds of channel that it watches.
-    pub(crate) fn kinds(&self) -> &[ChannelKind] {
-        if self.channels.is_empty() { &ChannelKind::ALL } else { &self.channels }
+    /// The kinds of channel that it watches, in their own order.
+    pub(crate) fn kinds(&self) -> Vec<ChannelKind> {
+        let watches = |kind: &ChannelKind| match kind {
+            ChannelKind::Prompt => self.direction.includes(Direction::Request),
+            kind => {
+                self.direction.includes(Direction::Response)
+                    && (self.channels.is_empty() || self.channels.contains(kind))
+            }
+        };
+        ChannelKind::ALL.into_iter().filter(watches).collect()
     }
 
     pub(crate) fn fault(&self, reason: impl Into<String>) -> Fault {

@@ -354,6 +354,8 @@ pub(crate) fn rank_of(kind: ChannelKind) -> u8 {
         ChannelKind::Reasoning => 0,
         ChannelKind::Text | ChannelKind::Refusal => 1,
         ChannelKind::ToolArgs | ChannelKind::ToolResult => 2,
+        // No choice has one.
+        ChannelKind::Prompt => 0,
     }
 }
 

@@ -29,6 +29,7 @@ mod options;
 mod plain;
 mod queue;
 mod reader;
+mod request;
 mod rows;
 mod snapshot;
 mod splice;
@@ -39,6 +40,7 @@ mod test_data;
 pub use filter::Filter;
 pub use framing::Framing;
 pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};
+pub use request::{Refused, RequestOutcome, moderate_request};
 
 use crate::policy::{ChannelKind, Verdict};
 use std::time::Duration;

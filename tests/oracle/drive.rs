@@ -47,7 +47,11 @@ pub fn cuttings(len: usize, seed: u64) -> Vec<Vec<usize>> {
 
 /// Pushes `text` cut into pieces of these lengths, and ends it.
 pub fn run(policy: &Policy, text: &[u8], cuts: &[usize]) -> Result<Run, String> {
-    let mut channel = Channel::new(policy, ChannelKind::Text);
+    run_in(Channel::new(policy, ChannelKind::Text), text, cuts)
+}
+
+/// The same in a channel of any kind, which must be fresh.
+pub fn run_in(mut channel: Channel, text: &[u8], cuts: &[usize]) -> Result<Run, String> {
     let mut run = Run { left_at: vec![None; text.len()], ..Run::default() };
     let mut known = 0;
     let mut decided = 0;

@@ -119,6 +119,11 @@ impl RuleSet {
         self.rules
     }
 
+    /// Keeps only the rules for which `keep` is true.
+    pub fn retain(&mut self, keep: impl FnMut(&Rule) -> bool) {
+        self.rules.retain(keep);
+    }
+
     /// Each rule with its own tests, disabled rules too.
     pub fn examples(&self) -> &[Example] {
         &self.examples
@@ -169,6 +174,7 @@ fn deployed(rule: &LayeredRule, example: &Example) -> Option<Rule> {
         Rule {
             severity: fate.severity.unwrap_or_default(),
             action: fate.action(),
+            direction: fate.direction.unwrap_or_default(),
             channels: fate.channels.unwrap_or_default(),
             validators: own.validators.iter().cloned().chain(allowed).collect(),
             ..own

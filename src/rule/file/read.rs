@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::rule::date::Date;
 use crate::rule::fold::Fold;
 use crate::rule::words::Boundary;
-use crate::rule::{Case, ChannelKind, Mask, Mode, Severity, Template, Unclosed};
+use crate::rule::{Case, ChannelKind, Direction, Mask, Mode, Severity, Template, Unclosed};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -23,14 +23,6 @@ const SEVERITIES: [(&str, Severity); 5] = [
     ("medium", Severity::Medium),
     ("high", Severity::High),
     ("critical", Severity::Critical),
-];
-
-const CHANNELS: [(&str, ChannelKind); 5] = [
-    ("text", ChannelKind::Text),
-    ("reasoning", ChannelKind::Reasoning),
-    ("refusal", ChannelKind::Refusal),
-    ("tool_args", ChannelKind::ToolArgs),
-    ("tool_result", ChannelKind::ToolResult),
 ];
 
 impl Written {
@@ -106,6 +98,7 @@ fn read_fate(keys: &mut Keys<'_, '_>) -> Fate {
 fn read_fate_but_replace(keys: &mut Keys<'_, '_>) -> Fate {
     Fate {
         severity: keys.word("severity", &SEVERITIES),
+        direction: keys.word("direction", &Direction::ALL.map(|direction| (direction.name(), direction))),
         channels: read_channels(keys),
         action: keys.word("action", &Verb::NAMES),
         replace: None,
@@ -114,7 +107,10 @@ fn read_fate_but_replace(keys: &mut Keys<'_, '_>) -> Fate {
 }
 
 fn read_channels(keys: &mut Keys<'_, '_>) -> Option<Vec<ChannelKind>> {
-    let channels = keys.words("channels", &CHANNELS)?;
+    // A prompt is no channel of a response: `direction` speaks of it.
+    let kinds = ChannelKind::ALL.into_iter().filter(|kind| *kind != ChannelKind::Prompt);
+    let words: Vec<_> = kinds.map(|kind| (kind.name(), kind)).collect();
+    let channels = keys.words("channels", &words)?;
     if channels.is_empty() {
         keys.fault(keys.span(), Fault::new("`channels` names no channel: the rule would watch nothing"));
     }
@@ -204,6 +200,10 @@ fn check_fate(keys: &mut Keys<'_, '_>, own: &Fate, defaults: &Fate) {
             let fault = Fault::new(format!("`{key}` is given, but the action is another one"));
             keys.fault(keys.span(), fault.remedy(format!("write `action = \"{}\"`, or drop `{key}`", word)));
         }
+    }
+    if own.channels.is_some() && own.direction.or(defaults.direction) == Some(Direction::Request) {
+        let fault = Fault::new("`channels` is given, but the rule watches requests only, which have none");
+        keys.fault(keys.span(), fault.remedy("write `direction = \"both\"`, or drop `channels`"));
     }
 }
 

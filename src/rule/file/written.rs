@@ -4,7 +4,7 @@ use super::source::Source;
 use crate::rule::date::Date;
 use crate::rule::fold::Fold;
 use crate::rule::words::Boundary;
-use crate::rule::{Action, Case, ChannelKind, Mask, Mode, Severity, Template, Unclosed};
+use crate::rule::{Action, Case, ChannelKind, Direction, Mask, Mode, Severity, Template, Unclosed};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -24,6 +24,7 @@ pub(super) struct Written {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fate {
     pub(super) severity: Option<Severity>,
+    pub(super) direction: Option<Direction>,
     pub(super) channels: Option<Vec<ChannelKind>>,
     pub(super) action: Option<Verb>,
     pub(super) replace: Option<Template>,
@@ -163,6 +164,7 @@ impl Fate {
     pub(super) fn or(self, below: &Fate) -> Fate {
         Fate {
             severity: self.severity.or(below.severity),
+            direction: self.direction.or(below.direction),
             channels: self.channels.or_else(|| below.channels.clone()),
             action: self.action.or(below.action),
             replace: self.replace.or_else(|| below.replace.clone()),

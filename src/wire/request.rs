@@ -1,0 +1,289 @@
+//! A request: what is said to the model.
+//!
+//! It comes whole, and nobody has to say of which API it is: one layout names the fields of all of them that are no
+//! text, and every other string, number and key is a text of its own.
+
+use super::coding::Coding;
+use super::json::{Kind, Refusal, Tape, unescape_into};
+use super::lanes::coding_of;
+use super::moderate::Moderator;
+use super::queue::{Edit, apply};
+use super::rows::{Group, Label, Layout, Notation, Role, Row};
+use super::table::{Found, Names, Part, Table, Walked};
+use super::{FilterOptions, Limits, Observer};
+use crate::policy::{ChannelKind, Policy, Verdict};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestOutcome {
+    /// It may go as it came.
+    Untouched,
+    /// These bytes go in its place.
+    Edited(Bytes),
+    /// It must not go.
+    Refused(Refused),
+}
+
+/// Why a request must not go. Never quotes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The policy says so.
+    Terminated(Verdict),
+    /// It is not JSON, or something stands behind its end.
+    NotJson,
+    /// An object in it has a key twice: who reads it could take either for the one that counts.
+    DuplicateKey,
+    /// It is nested more than 127 deep.
+    TooDeep,
+    /// It is longer than [`Limits::event_bytes`].
+    TooLarge,
+}
+
+/// Moderates the JSON body of a request under a policy's rules for requests.
+///
+/// Each string is a text of its own, and so is each number and key: messages, instructions, tools, tool results, and
+/// whatever field nobody has heard of. A tool call's arguments are one text, and stay JSON. Exempt are the model's name,
+/// roles, types and ids, and payloads: base64, bare or as a `data:` URI, where an API has an image, a sound, a file or
+/// a seal. Findings are told to `observer`, with spans in their own text.
+///
+/// A thought that is edited keeps its signature, so that its API will refuse it: neither half of it can be mended here.
+///
+/// What no rule touched stays as it came, byte for byte. A policy without rules for requests
+/// ([`Policy::watches`] says so) does not read the body; under any other a body that cannot be read is refused, even
+/// if the rules would only report.
+///
+/// ```
+/// use holdback::rule::Direction;
+/// use holdback::wire::{Limits, RequestOutcome, moderate_request};
+/// use holdback::{Policy, Rule};
+///
+/// let rule = Rule::literal("codename", "Nightjar").redact("[codename]").direction(Direction::Request);
+/// let policy = Policy::builder().rule(rule).build()?;
+/// let body = br#"{"model": "m", "messages": [{"role": "user", "content": "Is Nightjar a bird?"}]}"#;
+/// let RequestOutcome::Edited(body) = moderate_request(&policy, body, Limits::default(), &mut ()) else { panic!() };
+/// assert_eq!(body, r#"{"model": "m", "messages": [{"role": "user", "content": "Is [codename] a bird?"}]}"#);
+/// # Ok::<(), holdback::BuildError>(())
+/// ```
+pub fn moderate_request(policy: &Policy, body: &[u8], limits: Limits, observer: &mut dyn Observer) -> RequestOutcome {
+    // An empty body says nothing.
+    if body.is_empty() || !policy.watches(ChannelKind::Prompt) {
+        return RequestOutcome::Untouched;
+    }
+    match edits(policy, body, limits, observer) {
+        Ok(edits) if edits.is_empty() => RequestOutcome::Untouched,
+        Ok(mut edits) => RequestOutcome::Edited(apply(body, &mut edits)),
+        Err(refused) => RequestOutcome::Refused(refused),
+    }
+}
+
+const ARGS: Label = Label { name: "arguments", kind: ChannelKind::Prompt, notation: Notation::Json };
+const PAYLOAD: Label = payload_of(ANYTHING);
+
+/// A payload if the `type` of the object that it is in has this name.
+const fn payload_of(kind: &'static str) -> Label {
+    Label::text(kind, ChannelKind::Prompt)
+}
+
+/// No `type` is asked for, where the field's own name says enough.
+const ANYTHING: &str = "";
+
+const ROOT: &[Row] = &[
+    Row("model", Role::Inert),
+    Row("previous_response_id", Role::Inert),
+    Row("seed", Role::Inert),
+    Row("images[]", Role::Text(PAYLOAD)),
+];
+
+/// A turn of the conversation.
+const TURN: &[Row] = &[
+    Row("role", Role::Inert),
+    Row("type", Role::Inert),
+    Row("id", Role::Inert),
+    Row("call_id", Role::Inert),
+    Row("tool_call_id", Role::Inert),
+    Row("tool_calls[].id", Role::Inert),
+    Row("tool_calls[].type", Role::Inert),
+    Row("tool_calls[].function.arguments", Role::Text(ARGS)),
+    Row("function_call.arguments", Role::Text(ARGS)),
+    Row("arguments", Role::Text(ARGS)),
+    Row("images[]", Role::Text(PAYLOAD)),
+    Row("result", Role::Text(payload_of("image_generation_call"))),
+    Row("encrypted_content", Role::Text(PAYLOAD)),
+];
+
+/// A part of a turn.
+const BLOCK: &[Row] = &[
+    Row("type", Role::Inert),
+    Row("id", Role::Inert),
+    Row("tool_use_id", Role::Inert),
+    Row("toolUse.toolUseId", Role::Inert),
+    Row("toolResult.toolUseId", Role::Inert),
+    Row("input", Role::Text(ARGS)),
+    Row("toolUse.input", Role::Text(ARGS)),
+    Row("functionCall.args", Role::Text(ARGS)),
+    Row("function_call.args", Role::Text(ARGS)),
+    Row("image_url", Role::Text(PAYLOAD)),
+    Row("image_url.url", Role::Text(PAYLOAD)),
+    Row("input_audio.data", Role::Text(PAYLOAD)),
+    Row("file_data", Role::Text(PAYLOAD)),
+    Row("file.file_data", Role::Text(PAYLOAD)),
+    Row("source.type", Role::Inert),
+    Row("source.data", Role::Text(payload_of("base64"))),
+    Row("image.source.bytes", Role::Text(PAYLOAD)),
+    Row("document.source.bytes", Role::Text(PAYLOAD)),
+    Row("video.source.bytes", Role::Text(PAYLOAD)),
+    Row("inlineData.data", Role::Text(PAYLOAD)),
+    Row("inline_data.data", Role::Text(PAYLOAD)),
+    Row("data", Role::Text(payload_of("redacted_thinking"))),
+    Row("signature", Role::Text(payload_of("thinking"))),
+    Row("thoughtSignature", Role::Text(PAYLOAD)),
+    Row("thought_signature", Role::Text(PAYLOAD)),
+    Row("reasoningContent.reasoningText.signature", Role::Text(PAYLOAD)),
+    Row("reasoningContent.redactedContent", Role::Text(PAYLOAD)),
+];
+
+/// The requests of OpenAI's two APIs and those that follow them, of Anthropic, Gemini, Bedrock and Ollama: no two of
+/// them have fields of the same path that mean different things.
+const REQUEST: Layout = Layout {
+    kind: &[],
+    indexes: [&[], &[]],
+    groups: &[
+        Group::all(ROOT).whole(),
+        Group::all(TURN).whole().under("messages[]"),
+        Group::all(TURN).whole().under("input[]"),
+        Group::all(TURN).whole().under("contents[]"),
+        Group::all(BLOCK).whole().under("system[]"),
+        Group::all(BLOCK).whole().under("messages[].content[]"),
+        Group::all(BLOCK).whole().under("messages[].content[].content[]"),
+        Group::all(BLOCK).whole().under("messages[].content[].toolResult.content[]"),
+        Group::all(BLOCK).whole().under("input[].content[]"),
+        Group::all(BLOCK).whole().under("input[].output[]"),
+        Group::all(BLOCK).whole().under("contents[].parts[]"),
+    ],
+};
+
+/// What the rules change in a body.
+fn edits(policy: &Policy, body: &[u8], limits: Limits, observer: &mut dyn Observer) -> Result<Vec<Edit>, Refused> {
+    static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&REQUEST));
+    // Places in a body count in `u32`.
+    if body.len() > limits.event_bytes.min(u32::MAX as usize) {
+        return Err(Refused::TooLarge);
+    }
+    let (mut tape, mut walked) = (Tape::default(), Walked::default());
+    tape.read(body)?;
+    // No row tells elements apart, so none can have a bad index.
+    TABLE.walk(&tape, body, &mut Names::new(0), &mut walked).map_err(|_| Refused::NotJson)?;
+    let mut moderator = Moderator::with_table(policy, &TABLE, &FilterOptions { limits, ..FilterOptions::default() });
+    let (mut edits, mut keys) = (Vec::new(), BTreeMap::new());
+    for found in &walked.found {
+        let (span, coding) = text_of(&tape, body, found);
+        let Some(mut with) = moderator.own(ChannelKind::Prompt, coding, &body[span.clone()], observer) else {
+            continue;
+        };
+        if let Some(verdict) = moderator.stop() {
+            return Err(Refused::Terminated(verdict.clone()));
+        }
+        if found.part == Part::Key {
+            tell_apart(&mut with, &mut keys);
+        }
+        edits.push(Edit { span: span.start as u32..span.end as u32, with });
+    }
+    Ok(edits)
+}
+
+/// Where a field's text is, and how it stands there.
+fn text_of(tape: &Tape, body: &[u8], found: &Found) -> (Range<usize>, Coding) {
+    let node = tape.node(found.node as usize);
+    let of_string = coding_of(found.role);
+    match (found.part, node.kind, found.role) {
+        (Part::Key, ..) => (node.key(), Coding::TEXT),
+        (Part::Value, Kind::String, Role::Repeat(label))
+            if label != ARGS && is_of_type(tape, body, found, label.name) =>
+        {
+            let content = node.content();
+            let text = text_before_payload(&body[content.clone()]);
+            (content.start..content.start + text, of_string)
+        }
+        (Part::Value, Kind::String, _) => (node.content(), of_string),
+        (Part::Value, ..) => (node.span(), Coding::JSON),
+    }
+}
+
+/// Whether the object that a member is in has this `type`.
+fn is_of_type(tape: &Tape, body: &[u8], found: &Found, kind: &str) -> bool {
+    if kind == ANYTHING {
+        return true;
+    }
+    let index = found.node as usize;
+    let start = tape.node(index).span().start;
+    let object = (0..index).rev().find(|&before| tape.node(before).span().end > start);
+    let named = object.and_then(|object| tape.member(body, object, "type")).map(|named| tape.node(named));
+    let mut name = Vec::new();
+    if let Some(named) = named.filter(|named| named.kind == Kind::String) {
+        unescape_into(&body[named.content()], &mut name);
+    }
+    name == kind.as_bytes()
+}
+
+/// Makes an edited key another one than those before it: of two members of the same name one would be lost.
+fn tell_apart(key: &mut Vec<u8>, keys: &mut BTreeMap<Vec<u8>, usize>) {
+    let same = keys.entry(key.clone()).or_default();
+    *same += 1;
+    if *same > 1 {
+        key.extend_from_slice(format!(" ({same})").as_bytes());
+    }
+}
+
+/// How much of a string's raw content is text: what stands before the base64, or all of it if there is none.
+fn text_before_payload(raw: &[u8]) -> usize {
+    const MARK: &[u8] = b";base64,";
+    let start = match raw.strip_prefix(b"data:") {
+        Some(_) => memchr::memmem::find(raw, MARK).map_or(raw.len(), |mark| mark + MARK.len()),
+        None => 0,
+    };
+    if is_base64(&raw[start..]) { start } else { raw.len() }
+}
+
+/// Whether raw string content is base64, in either alphabet. There are writers that escape `/` and `+`.
+fn is_base64(raw: &[u8]) -> bool {
+    let mut unescaped = Vec::new();
+    let content = if memchr::memchr(b'\\', raw).is_some() {
+        unescape_into(raw, &mut unescaped);
+        &unescaped
+    } else {
+        raw
+    };
+    let padding = content.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    let digits = &content[..content.len() - padding];
+    digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_'))
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        match refusal {
+            Refusal::Syntax => Refused::NotJson,
+            Refusal::TooDeep => Refused::TooDeep,
+            Refusal::DuplicateKey => Refused::DuplicateKey,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::Terminated(verdict) => {
+                return write!(f, "the policy refuses the request (rule `{}`)", verdict.rule);
+            }
+            Refused::NotJson => "the request is not JSON",
+            Refused::DuplicateKey => "an object of the request has a key twice",
+            Refused::TooDeep => "the request is nested too deep",
+            Refused::TooLarge => "the request is too large to be read",
+        })
+    }
+}
