@@ -1,7 +1,7 @@
 //! Which responses can be moderated.
 
 use super::decode::Coding;
-use crate::wire::Dialect;
+use crate::wire::{Dialect, Framing};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode, response};
 
@@ -46,13 +46,15 @@ impl Treatment {
     }
 }
 
-/// Routes whose event streams have a dialect that no filter reads yet. Taken for chat completions, their events would
-/// be moderated one by one, and a match in two of them would pass.
-const OTHER_STREAMS: [&str; 4] = ["/messages", "/responses", "/interactions", ":streamGenerateContent"];
+/// How Gemini's streaming paths end. Unless an event stream was asked for, the answer is a JSON array that comes element
+/// by element.
+const STREAMED_ARRAY: &str = ":streamGenerateContent";
 
 /// A body that a filter can read.
 pub(super) struct Content {
     pub(super) dialect: Dialect,
+    /// `None` for plain text.
+    pub(super) framing: Option<Framing>,
     pub(super) coding: Coding,
 }
 
@@ -63,23 +65,29 @@ impl Content {
         if head.status == StatusCode::PARTIAL_CONTENT {
             return None;
         }
-        let dialect = dialect(single(&head.headers, CONTENT_TYPE)??)?;
-        if dialect == Dialect::OpenAiChat && OTHER_STREAMS.iter().any(|route| path.ends_with(route)) {
-            return None;
+        let mut framing = framing(single(&head.headers, CONTENT_TYPE)??)?;
+        let dialect = match framing {
+            None => Dialect::Text,
+            // Where the route does not tell, the first event does.
+            Some(_) => Dialect::of_route(path).unwrap_or(Dialect::Json),
+        };
+        if framing == Some(Framing::Document) && path.ends_with(STREAMED_ARRAY) {
+            framing = Some(Framing::Array);
         }
         let coding = match single(&head.headers, CONTENT_ENCODING)? {
             Some(name) => Coding::named(name)?,
             None => Coding::Identity,
         };
-        Some(Content { dialect, coding })
+        Some(Content { dialect, framing, coding })
     }
 
+    /// Whether it is a stream of events.
     pub(super) fn is_event_stream(&self) -> bool {
-        self.dialect == Dialect::OpenAiChat
+        !matches!(self.framing, None | Some(Framing::Document))
     }
 
     pub(super) fn is_document(&self) -> bool {
-        self.dialect == Dialect::Json
+        self.framing == Some(Framing::Document)
     }
 }
 
@@ -93,17 +101,22 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Option<Option<&str>> {
     }
 }
 
-fn dialect(content_type: &str) -> Option<Dialect> {
+/// How content of a type is framed, where that can be read: `Some(None)` is plain text.
+fn framing(content_type: &str) -> Option<Option<Framing>> {
     let content_type = content_type.to_ascii_lowercase();
     let (essence, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
     if !parameters.split(';').all(reads_as_ascii) {
         return None;
     }
     match essence.trim() {
-        "text/event-stream" => Some(Dialect::OpenAiChat),
-        "text/plain" => Some(Dialect::Text),
-        "application/json" => Some(Dialect::Json),
-        essence if essence.ends_with("+json") => Some(Dialect::Json),
+        "text/plain" => Some(None),
+        "text/event-stream" => Some(Some(Framing::EventStream)),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+            Some(Some(Framing::Lines))
+        }
+        "application/vnd.amazon.eventstream" => Some(Some(Framing::AmazonEventStream)),
+        "application/json" => Some(Some(Framing::Document)),
+        essence if essence.ends_with("+json") => Some(Some(Framing::Document)),
         _ => None,
     }
 }
@@ -122,27 +135,46 @@ mod tests {
 
     const PATH: &str = "/v1/chat/completions";
 
-    fn dialect_of(content_type: &str) -> Option<Dialect> {
+    fn content_of(content_type: &str, path: &str) -> Option<(Dialect, Option<Framing>)> {
         let (head, ()) = Response::builder().header(CONTENT_TYPE, content_type).body(()).unwrap().into_parts();
-        Content::of(&head, PATH).map(|content| content.dialect)
+        Content::of(&head, path).map(|content| (content.dialect, content.framing))
     }
 
     #[test]
     fn content_types() {
+        use Framing::*;
         for (content_type, expected) in [
-            ("text/event-stream", Some(Dialect::OpenAiChat)),
-            ("Text/Event-Stream; charset=UTF-8", Some(Dialect::OpenAiChat)),
-            ("text/plain", Some(Dialect::Text)),
-            ("text/plain;charset=\"utf-8\"", Some(Dialect::Text)),
+            ("text/event-stream", Some(Some(EventStream))),
+            ("Text/Event-Stream; charset=UTF-8", Some(Some(EventStream))),
+            ("text/plain", Some(None)),
+            ("text/plain;charset=\"utf-8\"", Some(None)),
             ("text/plain; charset=utf-16le", None),
-            ("application/json", Some(Dialect::Json)),
-            ("application/problem+json; charset=utf-8", Some(Dialect::Json)),
+            ("application/json", Some(Some(Document))),
+            ("application/problem+json; charset=utf-8", Some(Some(Document))),
+            ("application/x-ndjson", Some(Some(Lines))),
+            ("application/vnd.amazon.eventstream", Some(Some(AmazonEventStream))),
             ("application/octet-stream", None),
             ("text/html", None),
             ("", None),
         ] {
-            assert_eq!(dialect_of(content_type), expected, "{content_type:?}");
+            let content = content_of(content_type, PATH);
+            assert_eq!(content.map(|(_, framing)| framing), expected, "{content_type:?}");
         }
+    }
+
+    #[test]
+    fn routes_tell_the_dialect() {
+        for (content_type, path, expected) in [
+            ("text/event-stream", PATH, Dialect::OpenAiChat),
+            ("text/event-stream", "/openai/deployments/d/chat/completions", Dialect::OpenAiChat),
+            ("application/json", "/v1/messages", Dialect::Anthropic),
+            ("text/event-stream", "/answer", Dialect::Json),
+            ("text/plain", PATH, Dialect::Text),
+        ] {
+            assert_eq!(content_of(content_type, path).unwrap().0, expected, "{path}");
+        }
+        let array = content_of("application/json", "/v1beta/models/m:streamGenerateContent").unwrap();
+        assert_eq!(array.1, Some(Framing::Array));
     }
 
     #[test]
@@ -151,20 +183,6 @@ mod tests {
         assert!(Content::of(&twice.body(()).unwrap().into_parts().0, PATH).is_none());
         let part = Response::builder().header(CONTENT_TYPE, "text/plain").status(206);
         assert!(Content::of(&part.body(()).unwrap().into_parts().0, PATH).is_none());
-    }
-
-    #[test]
-    fn event_streams_of_other_apis_are_none() {
-        for (content_type, path, readable) in [
-            ("text/event-stream", "/v1/messages", false),
-            ("text/event-stream", "/v1beta/models/m:streamGenerateContent", false),
-            ("text/event-stream", "/chat", true),
-            ("application/json", "/v1/messages", true),
-        ] {
-            let response = Response::builder().header(CONTENT_TYPE, content_type);
-            let head = response.body(()).unwrap().into_parts().0;
-            assert_eq!(Content::of(&head, path).is_some(), readable, "{content_type} of {path}");
-        }
     }
 
     #[test]

@@ -132,7 +132,8 @@ impl<O: Observer, T: Timer> Plan<O, T> {
     }
 
     fn moderate<B: Body>(self, content: Content, body: B) -> Stream<B, O, T> {
-        let options = FilterOptions { usage_chunk: self.asked.usage_chunk(), ..FilterOptions::default() };
+        let (framing, usage_chunk) = (content.framing, self.asked.usage_chunk());
+        let options = FilterOptions { framing, usage_chunk, ..FilterOptions::default() };
         let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
         let body = Decoded::new(body, content.coding);
         let moderated = Moderated::with_observer(body, filter, self.observer).idle_timeout(self.timer, self.idle_limit);

@@ -25,6 +25,19 @@ impl Dialect {
         }
     }
 
+    /// The dialect that a route of this path speaks, by the endings that the APIs have given their paths.
+    ///
+    /// ```
+    /// use holdback::Dialect;
+    ///
+    /// assert_eq!(Dialect::of_route("/v1/messages"), Some(Dialect::Anthropic));
+    /// assert_eq!(Dialect::of_route("/openai/deployments/d/chat/completions"), Some(Dialect::OpenAiChat));
+    /// assert_eq!(Dialect::of_route("/answer"), None);
+    /// ```
+    pub fn of_route(path: &str) -> Option<Dialect> {
+        ROUTES.iter().find(|(ending, _)| path.ends_with(ending)).map(|(_, dialect)| *dialect)
+    }
+
     pub(crate) fn grammar(self) -> Grammar {
         match self {
             Dialect::Text | Dialect::Json => ANY,
@@ -33,6 +46,9 @@ impl Dialect {
         }
     }
 }
+
+/// How the paths of the APIs end, the longer endings first.
+const ROUTES: &[(&str, Dialect)] = &[("/chat/completions", Dialect::OpenAiChat), ("/messages", Dialect::Anthropic)];
 
 /// The dialect that an event, or a document, is of.
 pub(crate) fn recognize(kind: &[u8], event: &Members<'_>) -> Option<Grammar> {
