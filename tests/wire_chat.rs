@@ -825,3 +825,29 @@ fn an_event_of_very_many_choices_is_read_in_one_go() {
     let output = cut(&usual(), CHAT, (input.clone() + &finish(0, "stop") + DONE).as_bytes(), usize::MAX);
     assert!(output.text().starts_with(&input));
 }
+
+#[test]
+fn long_deltas_may_leave_in_two_parts() {
+    let mut options = FilterOptions::default();
+    options.split_bytes = std::num::NonZeroUsize::new(10);
+    let split = |chunks: &[String]| {
+        let chunks = chunks.iter().cloned().map(Bytes::from);
+        filter(Filter::with_options(&usual(), CHAT, options.clone()), chunks)
+    };
+    let long = content("A \\u00e9long delta, se");
+    let end = finish(0, "stop") + DONE;
+    let output = split(&[long.clone(), content("cret and more") + &end]);
+    let expected = content("A \\u00e9long delta, ") + &content("") + &content("[s] and more") + &end;
+    assert_eq!(output.text(), expected);
+    // Twice, with a match in what is decided, and the rest is none.
+    let output = split(&[content("a secret, 123 and more, and more 4"), content(" secr") + &content("et") + &end]);
+    let rest = content("4") + &content(" ") + &content("[s]");
+    assert_eq!(output.text(), content("a [s], # and more, and more ") + &rest + &end);
+    // Too little is decided, or it says more than a delta.
+    let short = content("short se") + &content("ction") + &end;
+    assert_eq!(split(&[short.clone()]).text(), short);
+    let last = delta_of(0, r#"{"content":"A long delta, se","refusal":""}"#);
+    let other = last.clone() + &content("ction") + &end;
+    assert_eq!(split(&[other.clone()]).text(), other);
+    assert_eq!(split(&[long, end.clone()]).text(), content("A \\u00e9long delta, ") + &content("se") + &end);
+}

@@ -123,6 +123,20 @@ impl Coding {
         }
     }
 
+    /// How many raw bytes stand for `text_len` bytes of text at most, and for how many exactly: units are not divided.
+    pub(crate) fn reach(self, raw: &[u8], text_len: usize) -> (usize, usize) {
+        let (mut at, mut text) = (0, 0);
+        for piece in self.replay(raw) {
+            let left = text_len - text;
+            if piece.text_len > left {
+                let part = if piece.grain == Grain::Run { left } else { 0 };
+                return (at + part, text + part);
+            }
+            (at, text) = (at + piece.raw_len, text + piece.text_len);
+        }
+        (at, text)
+    }
+
     /// Decodes raw bytes once more and notes the pieces. Bytes of a unit that began before `raw` are not counted;
     /// bytes at the end that only later ones give a meaning are not in any piece.
     pub(crate) fn replay(mut self, raw: &[u8]) -> Vec<Piece> {

@@ -20,6 +20,8 @@ pub(crate) struct Grammar {
     /// Whether a stream is not complete without an event that says so. Where there is none, all its choices have
     /// finished.
     pub(crate) ends_with_a_word: bool,
+    /// Whether an event that is nothing but a delta may become two.
+    pub(crate) splits: bool,
     /// The kinds of event that endings must know of.
     pub(crate) keeps: &'static [&'static str],
     /// What a choice says of its end that the policy has stopped.

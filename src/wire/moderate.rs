@@ -10,7 +10,7 @@ use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
 use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of};
-use super::queue::{Edit, End, Field, Payload, Queue, Side, Touch, Waiting};
+use super::queue::{Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
 use super::rows::{Label, Role};
 use super::splice::{Quoted, Splice};
@@ -19,6 +19,7 @@ use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::time::Instant;
 
@@ -39,6 +40,8 @@ pub(crate) struct Moderator {
     choices: BTreeMap<u32, Choice>,
     tool_calls: ToolCalls,
     later_kinds: LaterKinds,
+    /// How much of a delta must be decided to leave before the rest of it.
+    split_bytes: Option<NonZeroUsize>,
     limits: Limits,
     /// Number of the event at hand, from 1.
     event: u64,
@@ -61,6 +64,7 @@ pub(crate) struct Incoming {
     raw: Bytes,
     pub(crate) edits: Vec<Edit>,
     wrap: Wrap,
+    parts: Parts,
     keep: Option<(&'static str, Range<u32>)>,
     sides: Vec<Side>,
     /// Keys that were edited, as they are now.
@@ -102,6 +106,7 @@ impl Incoming {
             raw: event.raw.clone(),
             edits: Vec::new(),
             wrap: event.wrap.clone(),
+            parts: Parts::One,
             keep: None,
             sides: Vec::new(),
             keys: Vec::new(),
@@ -124,6 +129,7 @@ impl Moderator {
     /// For the events of a stream.
     pub(crate) fn new(policy: &Policy, grammar: &Grammar, options: &FilterOptions) -> Moderator {
         let mut moderator = Moderator::with_table(policy, (grammar.table)(), options);
+        moderator.split_bytes = options.split_bytes;
         moderator.take_grammar(grammar);
         moderator
     }
@@ -141,6 +147,7 @@ impl Moderator {
             choices: BTreeMap::new(),
             tool_calls: options.tool_calls_under(policy),
             later_kinds: options.later_kinds,
+            split_bytes: None,
             limits,
             event: 0,
             out: VecDeque::new(),
@@ -156,6 +163,7 @@ impl Moderator {
         self.keeps = grammar.keeps;
         self.keeps_texts = grammar.keeps_texts;
         self.stop_reason = grammar.stop_reason;
+        self.split_bytes = self.split_bytes.filter(|_| grammar.splits);
     }
 
     /// Moderates the JSON text of an event.
@@ -177,6 +185,9 @@ impl Moderator {
         self.read_fields(&reading, incoming, &mut signals, observer)?;
         if self.lanes.stop().is_some() {
             self.rename_finish(&reading, incoming);
+        }
+        if self.split_bytes.is_some() && reading.found.iter().all(|found| says_only_a_delta(&reading, found)) {
+            incoming.parts = Parts::Two;
         }
         if let Some(kept) = self.keeps.iter().find(|kind| kind.as_bytes() == reader.kind())
             && let Payload::Whole(place) = &event.payload
@@ -219,8 +230,8 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, wrap, keep, fields, .. } = event;
-        self.queue.push(Waiting { raw, since: now, edits, sides, wrap, keep, fields });
+        let Incoming { raw, edits, sides, wrap, parts, keep, fields, .. } = event;
+        self.queue.push(Waiting { raw, since: now, edits, sides, wrap, parts, keep, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -558,6 +569,17 @@ impl Reading<'_> {
             (number.fract() == 0.0 && (0.0..=255.0).contains(&number)).then_some(number as u8)
         };
         self.tape.children(array).filter_map(byte).collect()
+    }
+}
+
+/// Whether a field can stand in both halves of an event that leaves in two.
+fn says_only_a_delta(reading: &Reading<'_>, found: &Found) -> bool {
+    match found.role {
+        Role::Text(_) | Role::Choice | Role::Usage => true,
+        Role::Finish => matches!(&reading.text[reading.tape.node(found.node as usize).content()], b"" | b"null"),
+        // Keys that no row names.
+        Role::Own(_) => found.part == Part::Key,
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Framing;
 use crate::policy::{ChannelKind, Policy};
+use std::num::NonZeroUsize;
 
 /// What a [`Filter`](super::Filter) may be told beside its policy.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,9 @@ pub struct FilterOptions {
     pub usage_chunk: UsageChunk,
     /// Whether a text waits when its choice goes on with another kind.
     pub later_kinds: LaterKinds,
+    /// A delta of which this many bytes are decided, and the rest is not, leaves in two events. Without it an event
+    /// leaves as it came or not at all. Worth it where deltas are long, as Gemini's are.
+    pub split_bytes: Option<NonZeroUsize>,
     /// What becomes of a stream whose first events are of no dialect that is known.
     pub other_events: OtherEvents,
     /// What may wait.

@@ -28,10 +28,21 @@ pub(crate) struct Waiting {
     pub(crate) edits: Vec<Edit>,
     pub(crate) sides: Vec<Side>,
     pub(crate) wrap: Wrap,
+    pub(crate) parts: Parts,
     /// The kind under which it is to be kept, and where its JSON text lies.
     pub(crate) keep: Option<(&'static str, Range<u32>)>,
     /// How many of the queue's fields are this event's.
     pub(crate) fields: usize,
+}
+
+/// Whether an event may leave in two parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    One,
+    /// It says nothing but a delta, so two of them say the same.
+    Two,
+    /// It did, and the first has left. Its one edit takes out what left with it.
+    Rest,
 }
 
 /// Where an event's JSON text lies.
@@ -173,6 +184,12 @@ impl Queue {
     pub(crate) fn front_fields(&self) -> impl Iterator<Item = &Field> {
         let count = self.events.front().map_or(0, |event| event.fields);
         self.fields.iter().take(count)
+    }
+
+    /// The oldest event and its field, if that is its only one.
+    pub(crate) fn front_of_one(&mut self) -> Option<(&mut Waiting, &mut Field)> {
+        let event = self.events.front_mut().filter(|event| event.fields == 1)?;
+        Some((event, self.fields.front_mut()?))
     }
 
     /// Takes the oldest event and appends its fields to `fields`.

@@ -17,6 +17,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     // Some gateways append OpenAI's last word.
     is_end: |data| data == b"[DONE]",
     ends_with_a_word: true,
+    splits: true,
     keeps: &[MESSAGE_START, BLOCK_START, BLOCK_STOP, MESSAGE_DELTA],
     keeps_texts: false,
     stop_reason: "refusal",

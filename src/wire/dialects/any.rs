@@ -13,6 +13,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     recognizes,
     is_end: |data| data == b"[DONE]",
     ends_with_a_word: false,
+    splits: false,
     keeps: &[],
     keeps_texts: false,
     stop_reason: "content_filter",

@@ -14,6 +14,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     recognizes,
     is_end,
     ends_with_a_word: false,
+    splits: true,
     keeps: &[],
     keeps_texts: false,
     stop_reason: "content_filter",

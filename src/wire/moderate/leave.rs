@@ -2,9 +2,10 @@
 
 use super::{Moderator, emptied};
 use crate::wire::Observer;
+use crate::wire::coding::Coding;
 use crate::wire::framing::{Wrap, reseal, reseal_chunk};
 use crate::wire::grammar::Kept;
-use crate::wire::queue::{Edit, End, Field, Side, Touch, Waiting, apply};
+use crate::wire::queue::{Edit, End, Field, Parts, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
 use bytes::Bytes;
 use std::ops::Range;
@@ -24,6 +25,7 @@ impl Moderator {
         while self.is_front_ready() {
             self.leave(Extent::All, now, observer);
         }
+        self.split_front(now, observer);
         if self.queue.is_empty() {
             self.lanes.forget_over();
         }
@@ -70,6 +72,40 @@ impl Moderator {
         observer.release(bytes.len(), now.saturating_duration_since(since));
         self.out.push_back(bytes);
         self.fields = fields;
+    }
+
+    /// Lets the decided part of a long delta leave, as an event like its own.
+    fn split_front(&mut self, now: Instant, observer: &mut dyn Observer) {
+        let Some(least) = self.split_bytes else { return };
+        let Some((event, field)) = self.queue.front_of_one() else { return };
+        let is_whole = event.parts == Parts::Two && event.edits.is_empty();
+        let may_split = is_whole || event.parts == Parts::Rest;
+        let (true, Touch::Splice, Coding::Text(_)) = (may_split, field.touch, field.coding) else { return };
+        let lane = &self.lanes.entry(field.lane).lane;
+        let content = &event.raw[field.raw.start as usize..field.raw.end as usize];
+        let (len, text_len) = field.coding.reach(content, (lane.decided().saturating_sub(field.start)) as usize);
+        if text_len < least.get() || len == content.len() {
+            return;
+        }
+        let (prefix, until) = (&content[..len], field.start + text_len as u64);
+        let splice =
+            Splice { raw: prefix, coding: field.coding, text: field.start..until, cuts: &lane.cuts, limit: u64::MAX };
+        let mut with = Vec::new();
+        splice.write(&mut Quoted::No, &mut with);
+        // What has left of it already is not there any more.
+        let start = event.edits.first().map_or(field.raw.start, |left| left.span.start);
+        let first = Edit { span: start..field.raw.end, with: with.clone() };
+        let bytes = sealed(event.raw.clone(), event.wrap.clone(), vec![first]);
+        field.coding.decode(prefix, &mut Vec::new(), &mut Vec::new());
+        (field.start, field.raw.start) = (until, field.raw.start + len as u32);
+        event.parts = Parts::Rest;
+        event.edits = vec![Edit { span: start..field.raw.start, with: Vec::new() }];
+        let (lane, since) = (field.lane, event.since);
+        if self.keeps_texts {
+            self.lanes.entry_mut(lane).left.get_or_insert_default().extend_from_slice(&with);
+        }
+        observer.release(bytes.len(), now.saturating_duration_since(since));
+        self.out.push_back(bytes);
     }
 
     /// Whether an event of these fields is a part of a call that must be whole but is not, and cannot leave without
