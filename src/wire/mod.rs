@@ -13,6 +13,7 @@
 
 mod args;
 mod coding;
+mod coverage;
 mod cuts;
 mod detect;
 mod dialects;
@@ -37,6 +38,7 @@ mod table;
 #[cfg(test)]
 mod test_data;
 
+pub use coverage::{Coverage, CoveredField};
 pub use filter::Filter;
 pub use framing::Framing;
 pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};

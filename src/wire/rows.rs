@@ -142,3 +142,16 @@ pub(crate) enum Role {
     /// Carries no model text.
     Inert,
 }
+
+impl Role {
+    /// What a field of this role is where its text stands whole.
+    pub(crate) fn as_whole(self) -> Role {
+        match self {
+            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
+            Role::Token(label) => Role::Own(label.kind),
+            Role::TokenBytes(label) => Role::OwnBytes(label.kind),
+            Role::Unlisted(kind) => Role::Own(kind),
+            other => other,
+        }
+    }
+}

@@ -106,6 +106,10 @@ impl Table {
         self.lanes.iter().position(|lane| *lane == (Form::Text, label.name)).map(|lane| lane as u16)
     }
 
+    pub(crate) fn layout(&self) -> &'static Layout {
+        self.layout
+    }
+
     /// Whether its events have kinds: then one event is about one thing.
     pub(crate) fn has_kinds(&self) -> bool {
         !self.layout.kind.is_empty()
@@ -216,19 +220,6 @@ impl Place {
             elements: self.elements.map(|(kind, to)| (kind, to + by)),
             flagged: self.flagged.map(|(flag, to)| (flag, to + by)),
             ..*self
-        }
-    }
-}
-
-impl Role {
-    /// What a field of this role is where its text stands whole.
-    fn as_whole(self) -> Role {
-        match self {
-            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
-            Role::Token(label) => Role::Own(label.kind),
-            Role::TokenBytes(label) => Role::OwnBytes(label.kind),
-            Role::Unlisted(kind) => Role::Own(kind),
-            other => other,
         }
     }
 }
