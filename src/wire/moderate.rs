@@ -395,7 +395,7 @@ impl Moderator {
                 self.finish(observer)?;
             }
             Role::Usage => signals.usage = Some(node.span()),
-            Role::Side | Role::Calls | Role::Inert => {}
+            Role::Side | Role::Calls | Role::Reason | Role::Inert => {}
         }
         Ok(())
     }
@@ -528,7 +528,8 @@ impl Moderator {
 
     /// An event that the policy has stopped must not say that the upstream came to its own end.
     fn rename_finish(&self, reading: &Reading<'_>, event: &mut Incoming) {
-        for found in reading.found.iter().filter(|found| found.role == Role::Finish) {
+        let is_word = |found: &&Found| matches!(found.role, Role::Finish | Role::Reason);
+        for found in reading.found.iter().filter(is_word) {
             let span = reading.payload.place(reading.tape.node(found.node as usize).span());
             event.edits.push(Edit { span, with: format!("\"{}\"", self.stop_reason).into_bytes() });
         }

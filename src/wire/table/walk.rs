@@ -312,7 +312,8 @@ impl Role {
     fn is_of_strings(self) -> bool {
         match self {
             Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
-            Role::Own(_) | Role::Unlisted(_) | Role::Finish | Role::Seal(_) | Role::Inert => true,
+            Role::Own(_) | Role::Unlisted(_) | Role::Finish | Role::Reason | Role::Seal(_) => true,
+            Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
             Role::Choice | Role::Closes => false,
             Role::Calls | Role::Call(_) | Role::End | Role::Error | Role::Usage => false,
