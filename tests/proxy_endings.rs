@@ -93,6 +93,16 @@ async fn a_silent_upstream_ends_in_an_error_event() {
 }
 
 #[tokio::test]
+async fn a_silent_stream_gives_a_sign_of_life() {
+    let (upstream, running) = start(|config| config.keep_alive = Some(Duration::from_millis(50))).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
+    assert_eq!(client.hear().await, ": keep-alive\n\n");
+    exchange.say(LAST_EVENTS).await;
+    exchange.finish().await;
+    assert!(client.hear_all().await.ends_with(LAST_EVENTS));
+}
+
+#[tokio::test]
 async fn without_an_answer_there_is_an_error_that_clients_understand() {
     let nobody = listen().await.local_addr().unwrap();
     let upstream = Upstream::new().await;
