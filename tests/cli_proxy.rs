@@ -5,7 +5,7 @@ mod binary;
 mod scripted;
 
 use binary::{holdback, run};
-use scripted::{Client, LAST_EVENTS, Upstream, event};
+use scripted::{LAST_EVENTS, Upstream, event, open};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -62,10 +62,7 @@ async fn serves_logs_and_drains_on_sigterm() {
     let proxy = Proxy::start("127.0.0.1:0", &upstream.url());
     assert!(proxy.line.contains(&upstream.url()) && proxy.line.contains("rules (built-in)"), "{}", proxy.line);
 
-    let mut client = Client::ask(proxy.address, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (mut client, mut exchange) = open(proxy.address, &upstream, "text/event-stream").await;
     exchange.say(&event("Write to ")).await;
     assert_eq!(client.hear().await, event("Write to "));
 
@@ -98,10 +95,7 @@ async fn serves_logs_and_drains_on_sigterm() {
 async fn a_second_signal_does_not_wait() {
     let upstream = Upstream::new().await;
     let proxy = Proxy::start_with("127.0.0.1:0", &upstream.url(), &["--drain-timeout", "1000"]);
-    let mut client = Client::ask(proxy.address, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (mut client, _exchange) = open(proxy.address, &upstream, "text/event-stream").await;
     proxy.signal("TERM");
     proxy.signal("INT");
     let last = client.hear_all().await;

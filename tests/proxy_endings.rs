@@ -5,17 +5,13 @@ mod scripted;
 
 use holdback::Ending;
 use holdback::sidecar::Drained;
-use scripted::{Client, LAST_EVENTS, Running, Upstream, event, listen, open};
+use scripted::{Client, LAST_EVENTS, Running, Upstream, event, listen, open, start};
 use std::time::Duration;
 
 #[tokio::test]
 async fn a_policy_stop_is_a_content_filter_ending_and_cancels_the_upstream() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (upstream, mut running) = start(|_| ()).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     exchange.say(&event("look, a Basilisk and more")).await;
     let all = client.hear_all().await;
     assert!(all.contains("\"content_filter\"") && all.ends_with("data: [DONE]\n\n"), "{all}");
@@ -26,8 +22,7 @@ async fn a_policy_stop_is_a_content_filter_ending_and_cancels_the_upstream() {
 
 #[tokio::test]
 async fn a_stopped_stream_tells_its_usage_to_clients_that_asked() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let (upstream, running) = start(|_| ()).await;
     let asking = r#"{"stream":true,"stream_options":{"include_usage":true}}"#;
     for (request, usages) in [(asking, 2), (r#"{"stream":true}"#, 1)] {
         let mut client = Client::ask(running.proxy, request).await;
@@ -45,12 +40,8 @@ async fn a_stopped_stream_tells_its_usage_to_clients_that_asked() {
 
 #[tokio::test]
 async fn a_client_that_goes_cancels_the_upstream() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (upstream, mut running) = start(|_| ()).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     exchange.say(&event("hello ")).await;
     assert_eq!(client.hear().await, event("hello "));
     drop(client);
@@ -60,8 +51,7 @@ async fn a_client_that_goes_cancels_the_upstream() {
 
 #[tokio::test]
 async fn a_client_that_goes_before_the_answer_cancels_the_upstream() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
+    let (upstream, mut running) = start(|_| ()).await;
     let client = Client::ask(running.proxy, "{}").await;
     let exchange = upstream.request().await;
     drop(client);
@@ -72,12 +62,8 @@ async fn a_client_that_goes_before_the_answer_cancels_the_upstream() {
 
 #[tokio::test]
 async fn a_broken_upstream_ends_in_an_error_event() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (upstream, mut running) = start(|_| ()).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     exchange.say(&event("hello Night")).await;
     drop(exchange);
     let all = client.hear_all().await;
@@ -88,12 +74,8 @@ async fn a_broken_upstream_ends_in_an_error_event() {
 
 #[tokio::test]
 async fn half_a_text_never_looks_whole() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/plain").await;
-    client.head().await;
+    let (upstream, running) = start(|_| ()).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/plain").await;
     exchange.say("half of ").await;
     assert_eq!(client.hear().await, "half of ");
     drop(exchange);
@@ -102,16 +84,22 @@ async fn half_a_text_never_looks_whole() {
 
 #[tokio::test]
 async fn a_silent_upstream_ends_in_an_error_event() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |config| config.idle_timeout = Duration::from_millis(200)).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (upstream, mut running) = start(|config| config.idle_timeout = Duration::from_millis(200)).await;
+    let (mut client, exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     let all = client.hear_all().await;
     assert!(all.contains("\"error\"") && !all.contains("[DONE]"), "{all}");
     exchange.cancelled().await;
     assert_eq!(running.account().await.ending, Some(Ending::TimedOut));
+}
+
+#[tokio::test]
+async fn a_silent_stream_gives_a_sign_of_life() {
+    let (upstream, running) = start(|config| config.keep_alive = Some(Duration::from_millis(50))).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
+    assert_eq!(client.hear().await, ": keep-alive\n\n");
+    exchange.say(LAST_EVENTS).await;
+    exchange.finish().await;
+    assert!(client.hear_all().await.ends_with(LAST_EVENTS));
 }
 
 #[tokio::test]
@@ -172,14 +160,13 @@ async fn an_upload_takes_its_time() {
     tokio::time::timeout(3 * limit, client.head()).await.expect_err("nobody is late but the client");
     client.say("}").await;
     let mut exchange = upstream.request().await;
-    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").await;
+    exchange.reply("200 OK", "application/json", "{}").await;
     assert_eq!(client.response().await.0.first, "HTTP/1.1 200 OK");
 }
 
 #[tokio::test]
 async fn an_account_says_why() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
+    let (upstream, mut running) = start(|_| ()).await;
     let cases = [
         ("200 OK", "text/event-stream", event("a Basilisk"), "terminated", Some("stop")),
         ("200 OK", "text/event-stream", event("all"), "upstream_failed", Some("truncated")),
@@ -190,9 +177,7 @@ async fn an_account_says_why() {
     for (status, content_type, content, ending, reason) in cases {
         let mut client = Client::ask(running.proxy, "{}").await;
         let mut exchange = upstream.request().await;
-        let length = content.len();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
-        exchange.answer(&(head + &content)).await;
+        exchange.reply(status, content_type, &content).await;
         let (_, body) = client.response().await;
         drop(client);
         let account = running.account().await;
@@ -200,22 +185,21 @@ async fn an_account_says_why() {
         assert_eq!(account.upstream_status.map(|status| status.as_u16()), status[..3].parse().ok());
         assert_eq!(account.downstream_bytes, body.len() as u64);
         // What is refused is not even read.
-        let read = if reason == Some("content_not_moderated") { 0 } else { length };
+        let read = if reason == Some("content_not_moderated") { 0 } else { content.len() };
         assert_eq!(account.upstream_bytes, read as u64);
     }
 }
 
 #[tokio::test]
 async fn the_admin_port_counts() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
+    let (upstream, mut running) = start(|_| ()).await;
     assert_eq!(running.admin("/healthz").await, ("HTTP/1.1 200 OK".into(), "ok\n".into()));
     assert_eq!(running.admin("/readyz").await.0, "HTTP/1.1 200 OK");
     assert_eq!(running.admin("/else").await.0, "HTTP/1.1 404 Not Found");
 
     let mut client = Client::ask(running.proxy, "{}").await;
     let mut exchange = upstream.request().await;
-    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n\r\nNightjar").await;
+    exchange.reply("200 OK", "text/plain", "Nightjar").await;
     assert_eq!(client.response().await.1, "[codename]");
     drop(client);
     running.account().await;
@@ -234,12 +218,8 @@ async fn the_admin_port_counts() {
 
 #[tokio::test]
 async fn a_stop_lets_open_streams_finish() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (upstream, mut running) = start(|_| ()).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
 
     running.stop();
     // New clients are turned away, and whoever asks is told.
@@ -257,9 +237,8 @@ async fn a_stop_lets_open_streams_finish() {
 
 #[tokio::test]
 async fn when_the_time_to_drain_is_over_every_stream_gets_its_error_form() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::ZERO).await;
-    let (mut chat, mut exchange) = open(&running, &upstream, "text/event-stream").await;
+    let (upstream, mut running) = start(|config| config.drain_timeout = Duration::ZERO).await;
+    let (mut chat, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     exchange.say(&event("hello ")).await;
     assert_eq!(chat.hear().await, event("hello "));
     exchange.say(&event("Night")).await;
@@ -287,9 +266,8 @@ async fn when_the_time_to_drain_is_over_every_stream_gets_its_error_form() {
 
 #[tokio::test]
 async fn where_no_event_can_say_so_the_end_of_the_drain_is_a_visible_cut() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::ZERO).await;
-    let (mut client, exchange) = open(&running, &upstream, "text/plain").await;
+    let (upstream, mut running) = start(|config| config.drain_timeout = Duration::ZERO).await;
+    let (mut client, exchange) = open(running.proxy, &upstream, "text/plain").await;
     running.stop();
     assert_eq!(client.heard().await, None);
     exchange.cancelled().await;
@@ -298,9 +276,8 @@ async fn where_no_event_can_say_so_the_end_of_the_drain_is_a_visible_cut() {
 
 #[tokio::test]
 async fn a_second_stop_does_not_wait() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |config| config.drain_timeout = Duration::MAX).await;
-    let (mut client, exchange) = open(&running, &upstream, "text/event-stream").await;
+    let (upstream, mut running) = start(|config| config.drain_timeout = Duration::MAX).await;
+    let (mut client, exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     running.stop();
     running.stop();
     let last = client.hear_all().await;

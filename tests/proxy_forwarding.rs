@@ -8,7 +8,7 @@ use holdback::tower::OtherContent;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::TokioExecutor;
-use scripted::{Client, LAST_EVENTS, Running, Upstream, event, soon};
+use scripted::{Client, LAST_EVENTS, Running, Upstream, event, open, soon, start};
 
 #[tokio::test]
 async fn a_request_goes_on_as_it_came() {
@@ -52,15 +52,14 @@ async fn a_request_goes_on_as_it_came() {
 
 #[tokio::test]
 async fn request_ids_are_kept_or_made() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
+    let (upstream, mut running) = start(|_| ()).await;
     for sent in [Some("mine-1"), None] {
         let header = sent.map(|id| format!("x-request-id: {id}\r\n")).unwrap_or_default();
         let request = format!("GET /v1/models HTTP/1.1\r\nhost: me\r\n{header}\r\n");
         let mut client = Client::send(running.proxy, &request).await;
         let mut exchange = upstream.request().await;
         let asked = exchange.head.get("x-request-id").expect("an id").to_owned();
-        exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").await;
+        exchange.reply("200 OK", "application/json", "{}").await;
         let (head, _) = client.response().await;
         assert_eq!(head.get("x-request-id"), Some(&*asked));
         assert!(sent.is_none_or(|sent| sent == asked));
@@ -73,8 +72,7 @@ async fn request_ids_are_kept_or_made() {
 
 #[tokio::test]
 async fn each_event_arrives_before_the_next_is_said() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let (upstream, running) = start(|_| ()).await;
     let mut client = Client::ask(running.proxy, "{}").await;
     let mut exchange = upstream.request().await;
     exchange.begin("text/event-stream").await;
@@ -91,12 +89,8 @@ async fn each_event_arrives_before_the_next_is_said() {
 
 #[tokio::test]
 async fn what_a_rule_may_still_touch_waits_and_is_redacted() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |_| ()).await;
-    let mut client = Client::ask(running.proxy, "{}").await;
-    let mut exchange = upstream.request().await;
-    exchange.begin("text/event-stream").await;
-    client.head().await;
+    let (upstream, mut running) = start(|_| ()).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     exchange.say(&event("We say Night")).await;
     exchange.say(&event("jar.")).await;
     exchange.say(LAST_EVENTS).await;
@@ -120,7 +114,7 @@ async fn what_cannot_be_moderated_is_refused_or_passes_loudly() {
         let running = Running::start(&upstream, |config| config.other_content = other).await;
         let mut client = Client::ask(running.proxy, "{}").await;
         let mut exchange = upstream.request().await;
-        exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 3\r\n\r\nabc").await;
+        exchange.reply("200 OK", "audio/mpeg", "abc").await;
         let (head, body) = client.response().await;
         assert_eq!((&*head.first, head.get("x-holdback-mode")), (status, Some(mode)));
         assert_eq!(body == "abc", other == OtherContent::Pass);
@@ -129,8 +123,7 @@ async fn what_cannot_be_moderated_is_refused_or_passes_loudly() {
 
 #[tokio::test]
 async fn an_error_page_keeps_its_status() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let (upstream, running) = start(|_| ()).await;
     for status in ["404 Not Found", "503 Service Unavailable"] {
         let mut client = Client::ask(running.proxy, "{}").await;
         let mut exchange = upstream.request().await;
@@ -146,8 +139,7 @@ async fn an_error_page_keeps_its_status() {
 
 #[tokio::test]
 async fn other_protocols_are_refused() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let (upstream, running) = start(|_| ()).await;
     let socket = "GET /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
     let tunnel = "CONNECT me:443 HTTP/1.1\r\nhost: me:443\r\n\r\n";
     for (request, code) in [(socket, "upgrade_refused"), (tunnel, "tunnel_refused")] {
@@ -162,7 +154,7 @@ async fn other_protocols_are_refused() {
     let mut client = Client::send(running.proxy, offer).await;
     let mut exchange = upstream.request().await;
     assert_eq!((exchange.head.get("upgrade"), exchange.head.get("http2-settings")), (None, None));
-    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}").await;
+    exchange.reply("200 OK", "application/json", "{}").await;
     assert_eq!(client.response().await.0.first, "HTTP/1.1 200 OK");
 }
 
@@ -189,25 +181,23 @@ async fn a_switch_of_protocols_is_an_error() {
 
 #[tokio::test]
 async fn passthrough_says_so() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |config| config.policy = None).await;
+    let (upstream, running) = start(|config| config.policy = None).await;
     let mut client = Client::ask(running.proxy, "{}").await;
     let mut exchange = upstream.request().await;
-    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n\r\nNightjar").await;
+    exchange.reply("200 OK", "text/plain", "Nightjar").await;
     let (head, body) = client.response().await;
     assert_eq!((&*body, head.get("x-holdback-mode")), ("Nightjar", Some("off")));
 }
 
 #[tokio::test]
 async fn http_2_is_spoken_too() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let (upstream, running) = start(|_| ()).await;
     let client = HyperClient::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
     let request = http::Request::get(format!("http://{}/v1/models", running.proxy)).body(Full::default()).unwrap();
     let asking = tokio::spawn(client.request(request));
     let mut exchange = upstream.request().await;
     assert_eq!(exchange.head.first, "GET /v1/models HTTP/1.1");
-    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n\r\nNightjar").await;
+    exchange.reply("200 OK", "text/plain", "Nightjar").await;
     let response = soon(asking).await.unwrap().expect("a response");
     assert_eq!(response.version(), http::Version::HTTP_2);
     assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "[codename]");

@@ -5,13 +5,14 @@ mod scripted;
 
 use holdback::sidecar::Drained;
 use holdback::tower::OtherContent;
-use scripted::{Client, Exchange, Head, LAST_EVENTS, Running, Upstream, event};
+use scripted::{Client, Exchange, LAST_EVENTS, Upstream, event, start};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Asks in HTTP/1.0 for content of this type, which the upstream has begun.
-async fn open(running: &Running, upstream: &Upstream, content_type: &str) -> (Client, Head, Exchange) {
+async fn open(proxy: SocketAddr, upstream: &Upstream, content_type: &str) -> (Client, Exchange) {
     let request = "POST /v1/chat/completions HTTP/1.0\r\nhost: me\r\ncontent-length: 2\r\n\r\n{}";
-    let mut client = Client::send(running.proxy, request).await;
+    let mut client = Client::send(proxy, request).await;
     let mut exchange = upstream.request().await;
     exchange.begin(content_type).await;
     let head = client.head().await;
@@ -19,14 +20,13 @@ async fn open(running: &Running, upstream: &Upstream, content_type: &str) -> (Cl
     for name in ["transfer-encoding", "content-length"] {
         assert_eq!(head.get(name), None);
     }
-    (client, head, exchange)
+    (client, exchange)
 }
 
 #[tokio::test]
 async fn a_stream_ends_with_its_connection() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
-    let (client, _, mut exchange) = open(&running, &upstream, "text/event-stream").await;
+    let (upstream, running) = start(|_| ()).await;
+    let (client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     exchange.say(&event("hello ")).await;
     exchange.say(LAST_EVENTS).await;
     exchange.finish().await;
@@ -35,9 +35,8 @@ async fn a_stream_ends_with_its_connection() {
 
 #[tokio::test]
 async fn a_failure_that_can_be_said_is_said() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
-    let (client, _, mut exchange) = open(&running, &upstream, "text/event-stream").await;
+    let (upstream, running) = start(|_| ()).await;
+    let (client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;
     exchange.say(&event("hello ")).await;
     drop(exchange);
     let all = client.rest().await.expect("a regular end");
@@ -46,9 +45,8 @@ async fn a_failure_that_can_be_said_is_said() {
 
 #[tokio::test]
 async fn a_text_that_is_cut_off_does_not_look_whole() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
-    let (mut client, _, mut exchange) = open(&running, &upstream, "text/plain").await;
+    let (upstream, running) = start(|_| ()).await;
+    let (mut client, mut exchange) = open(running.proxy, &upstream, "text/plain").await;
     exchange.say("half of ").await;
     assert_eq!(client.exactly(8).await, "half of ");
     drop(exchange);
@@ -57,14 +55,13 @@ async fn a_text_that_is_cut_off_does_not_look_whole() {
 
 #[tokio::test]
 async fn nor_does_one_that_a_stop_cut() {
-    let upstream = Upstream::new().await;
-    let mut running = Running::start(&upstream, |config| {
+    let (upstream, mut running) = start(|config| {
         config.drain_timeout = Duration::ZERO;
         config.other_content = OtherContent::Pass;
     })
     .await;
-    let (text, _, half) = open(&running, &upstream, "text/plain").await;
-    let (image, _, half_too) = open(&running, &upstream, "image/png").await;
+    let (text, half) = open(running.proxy, &upstream, "text/plain").await;
+    let (image, half_too) = open(running.proxy, &upstream, "image/png").await;
     running.stop();
     for client in [text, image] {
         client.rest().await.expect_err("the connection is reset");
@@ -75,8 +72,7 @@ async fn nor_does_one_that_a_stop_cut() {
 
 #[tokio::test]
 async fn a_document_has_a_length() {
-    let upstream = Upstream::new().await;
-    let running = Running::start(&upstream, |_| ()).await;
+    let (upstream, running) = start(|_| ()).await;
     let mut client = Client::send(running.proxy, "GET /v1/models HTTP/1.0\r\nhost: me\r\n\r\n").await;
     let mut exchange = upstream.request().await;
     exchange.begin("application/json").await;

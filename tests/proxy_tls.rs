@@ -75,6 +75,6 @@ async fn an_upstream_is_believed_if_its_authority_is() {
     .await;
     let mut client = Client::ask(trusting.proxy, "{}").await;
     let mut exchange = upstream.request().await;
-    exchange.answer("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 8\r\n\r\nNightjar").await;
+    exchange.reply("200 OK", "text/plain", "Nightjar").await;
     assert_eq!(client.response().await.1, "[codename]");
 }

@@ -1,8 +1,8 @@
 //! JSON documents through the layer: their head waits for their end, and tells what became of them.
-#![cfg(feature = "tower")]
+#![cfg(feature = "sidecar")]
 
 use bytes::Bytes;
-use holdback::body::Timer;
+use holdback::sidecar::TokioTimer;
 use holdback::tower::{HoldbackLayer, Watch};
 use holdback::{Ending, Observer, Policy, Rule};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WARNING};
@@ -12,27 +12,12 @@ use http_body_util::{BodyExt, StreamBody};
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower::{Layer, ServiceExt, service_fn};
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-#[derive(Clone)]
-struct TokioTimer;
-
-impl Timer for TokioTimer {
-    type Sleep = tokio::time::Sleep;
-
-    fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
-        tokio::time::sleep(duration)
-    }
-
-    fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
-}
 
 /// The endings of every stream that was watched.
 #[derive(Clone, Default)]

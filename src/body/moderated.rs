@@ -1,7 +1,7 @@
 //! The `http_body::Body` adaptor.
 
-use super::idle::Idle;
 use super::session::Session;
+use super::wait::Wait;
 use super::{Begun, Error, NoTimer, Shutdown, Timer};
 use crate::wire::{Ending, Failure, Filter, Observer};
 use bytes::{Buf, Bytes};
@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pin_project! {
@@ -35,8 +35,12 @@ pin_project! {
         #[pin]
         upstream: Option<B>,
         session: Session<O>,
+        timer: T,
+        // For the upstream to say something, and for anything to be handed out.
         #[pin]
-        idle: Idle<T>,
+        idle: Wait<T::Sleep>,
+        #[pin]
+        quiet: Wait<T::Sleep>,
         shutdown: Option<Begun>,
         // How the body ends once the session is drained: broken off, or with trailers, or neither.
         error: Option<Error<B::Error>>,
@@ -57,7 +61,9 @@ impl<B: Body, O: Observer> Moderated<B, O> {
         let mut body = Moderated {
             upstream: Some(upstream),
             session: Session::new(filter, observer),
-            idle: Idle::new(NoTimer, None),
+            timer: NoTimer,
+            idle: Wait::new(None),
+            quiet: Wait::new(None),
             shutdown: None,
             error: None,
             trailers: None,
@@ -65,7 +71,7 @@ impl<B: Body, O: Observer> Moderated<B, O> {
         // A server asks `is_end_stream` before it polls, and then may never poll.
         if body.upstream.as_ref().is_some_and(B::is_end_stream) {
             body.upstream = None;
-            body.session.finish(body.idle.now());
+            body.session.finish(body.timer.now());
             body.error = broken_off(&mut body.session, None);
         }
         body
@@ -75,11 +81,34 @@ impl<B: Body, O: Observer> Moderated<B, O> {
 impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
     /// Ends the stream as [`Ending::TimedOut`] when the upstream has sent nothing for `limit` while we waited for it;
     /// without a limit it may be silent for ever.
+    ///
+    /// The timer that was given last serves both this and [`keep_alive`](Moderated::keep_alive).
     pub fn idle_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> Moderated<B, O, U> {
+        let interval = self.quiet.limit();
+        self.timed(timer, limit.into(), interval)
+    }
+
+    /// Hands out the protocol's [heartbeat](Filter::heartbeat) whenever there was nothing else to hand out for
+    /// `interval`, be it that the upstream is silent or that what it says is held; without an interval nothing.
+    ///
+    /// The timer that was given last serves both this and [`idle_timeout`](Moderated::idle_timeout).
+    pub fn keep_alive<U: Timer>(self, timer: U, interval: impl Into<Option<Duration>>) -> Moderated<B, O, U> {
+        let limit = self.idle.limit();
+        self.timed(timer, limit, interval.into())
+    }
+
+    pub(crate) fn timed<U: Timer>(
+        self,
+        timer: U,
+        idle: Option<Duration>,
+        quiet: Option<Duration>,
+    ) -> Moderated<B, O, U> {
         Moderated {
             upstream: self.upstream,
             session: self.session,
-            idle: Idle::new(timer, limit.into()),
+            timer,
+            idle: Wait::new(idle),
+            quiet: Wait::new(quiet),
             shutdown: self.shutdown,
             error: self.error,
             trailers: self.trailers,
@@ -118,6 +147,7 @@ where
         let mut this = self.project();
         loop {
             if let Some(bytes) = this.session.take() {
+                this.quiet.as_mut().is_over();
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
@@ -126,34 +156,37 @@ where
             };
 
             let mut failure = None;
-            if this.shutdown.as_mut().is_some_and(|begun| Pin::new(begun).poll(cx).is_ready()) {
-                this.session.fail(Ending::ShutDown, this.idle.now());
-            } else {
-                match upstream.as_mut().poll_frame(cx) {
-                    Poll::Pending => {
-                        std::task::ready!(this.idle.as_mut().poll_expired(cx));
-                        this.session.fail(Ending::TimedOut, this.idle.now());
-                    }
-                    Poll::Ready(Some(Ok(frame))) => {
-                        this.idle.as_mut().heard();
-                        match frame.into_data() {
-                            Ok(mut data) => {
-                                let chunk = data.copy_to_bytes(data.remaining());
-                                this.session.push(chunk, this.idle.now());
-                            }
-                            Err(frame) => *this.trailers = frame.into_trailers().ok(),
-                        }
-                        let is_last = this.trailers.is_some() || upstream.is_end_stream();
-                        if is_last && this.session.ending().is_none() {
-                            this.session.finish(this.idle.now());
-                        }
-                    }
-                    Poll::Ready(Some(Err(error))) => {
-                        failure = Some(error);
-                        this.session.fail(Ending::UpstreamFailed(Failure::Cut), this.idle.now());
-                    }
-                    Poll::Ready(None) => this.session.finish(this.idle.now()),
+            let is_shut_down = this.shutdown.as_mut().is_some_and(|begun| Pin::new(begun).poll(cx).is_ready());
+            let polled = if is_shut_down { Poll::Pending } else { upstream.as_mut().poll_frame(cx) };
+            let now = this.timer.now();
+            match polled {
+                Poll::Pending if is_shut_down => this.session.fail(Ending::ShutDown, now),
+                Poll::Pending if this.idle.as_mut().poll_expired(this.timer, cx).is_ready() => {
+                    this.session.fail(Ending::TimedOut, now);
                 }
+                Poll::Pending => {
+                    ready!(this.quiet.as_mut().poll_expired(this.timer, cx));
+                    this.quiet.as_mut().is_over();
+                    if let Some(heartbeat) = this.session.heartbeat() {
+                        return Poll::Ready(Some(Ok(Frame::data(heartbeat))));
+                    }
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    this.idle.as_mut().is_over();
+                    match frame.into_data() {
+                        Ok(mut data) => this.session.push(data.copy_to_bytes(data.remaining()), now),
+                        Err(frame) => *this.trailers = frame.into_trailers().ok(),
+                    }
+                    let is_last = this.trailers.is_some() || upstream.is_end_stream();
+                    if is_last && this.session.ending().is_none() {
+                        this.session.finish(now);
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    failure = Some(error);
+                    this.session.fail(Ending::UpstreamFailed(Failure::Cut), now);
+                }
+                Poll::Ready(None) => this.session.finish(now),
             }
 
             if let Some(ending) = this.session.ending() {

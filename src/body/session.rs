@@ -34,6 +34,11 @@ impl<O: Observer> Session<O> {
         self.filter.fail(ending, now, &mut self.observer);
     }
 
+    /// What may be said while nothing is ready.
+    pub(super) fn heartbeat(&mut self) -> Option<Bytes> {
+        self.filter.heartbeat()
+    }
+
     pub(super) fn ending(&self) -> Option<&Ending> {
         self.filter.ending()
     }

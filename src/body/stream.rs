@@ -57,6 +57,12 @@ impl<S: TryStream<Ok = Bytes>, O: Observer, T: Timer> ModeratedStream<S, O, T> {
         ModeratedStream { body: self.body.idle_timeout(timer, limit) }
     }
 
+    /// Gives out the protocol's [heartbeat](Filter::heartbeat) whenever there was nothing else to give out for `interval`;
+    /// see [`Moderated::keep_alive`].
+    pub fn keep_alive<U: Timer>(self, timer: U, interval: impl Into<Option<Duration>>) -> ModeratedStream<S, O, U> {
+        ModeratedStream { body: self.body.keep_alive(timer, interval) }
+    }
+
     /// Ends the stream as [`Ending::ShutDown`](crate::Ending::ShutDown) when `shutdown` begins.
     pub fn shutdown(self, shutdown: &Shutdown) -> ModeratedStream<S, O, T> {
         ModeratedStream { body: self.body.shutdown(shutdown) }

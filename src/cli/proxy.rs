@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// How long the upstream may say nothing inside its response before that is ended
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = limit)]
     idle_timeout: Duration,
+    /// How long nothing may leave before a comment does that keeps an event stream alive; 0 sends none
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    keep_alive: Duration,
     /// How long open streams may go on after SIGTERM, before they are ended with an error; a second SIGTERM or Ctrl-C
     /// does so at once
     #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
@@ -115,6 +118,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     config.connect_timeout = args.connect_timeout;
     config.response_timeout = args.response_timeout;
     config.idle_timeout = args.idle_timeout;
+    config.keep_alive = Some(args.keep_alive).filter(|interval| !interval.is_zero());
     config.drain_timeout = args.drain_timeout;
 
     let mut messages = ["stopping: open streams may finish", "stopping now: open streams are cut"].into_iter();

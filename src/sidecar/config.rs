@@ -25,6 +25,9 @@ pub struct Config {
     pub response_timeout: Duration,
     /// How long the upstream may say nothing inside its response.
     pub idle_timeout: Duration,
+    /// How long nothing may leave before a stream's own heartbeat does, where its protocol has one that every client reads
+    /// past; `None` for never.
+    pub keep_alive: Option<Duration>,
     /// How long streams may go on after a stop was asked for.
     pub drain_timeout: Duration,
     /// Gets the account of every response.
@@ -47,6 +50,9 @@ impl Config {
             // Reasoning models are silent for minutes before their first token. Lower, and they are cut off;
             // higher, and a dead upstream keeps its clients longer.
             idle_timeout: Duration::from_secs(300),
+            // What the HTML standard recommends for event streams: proxies on the way drop what is silent for a minute, or
+            // for half of one.
+            keep_alive: Some(Duration::from_secs(15)),
             // What Kubernetes leaves between SIGTERM and SIGKILL, less a margin.
             drain_timeout: Duration::from_secs(25),
             accountant: Accountant::logging(),

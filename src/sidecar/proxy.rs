@@ -51,11 +51,14 @@ pub(super) fn service(
     shutdown: Shutdown,
 ) -> impl Service<Request<Incoming>, Response = Reply, Error = Infallible, Future: Send> + Clone + Send + use<> {
     let policy = config.policy.clone();
-    let moderation = HoldbackLayer::new(move |_: &Parts| policy.clone())
+    let mut moderation = HoldbackLayer::new(move |_: &Parts| policy.clone())
         .observe(|request: &Parts| request.extensions.get::<Book>().cloned().expect("`answer` opened a book"))
         .idle_timeout(TokioTimer, config.idle_timeout)
         .shutdown(shutdown.clone())
         .other_content(config.other_content);
+    if let Some(interval) = config.keep_alive {
+        moderation = moderation.keep_alive(TokioTimer, interval);
+    }
     let forward = Forward {
         client: Client::new(config.trust.clone(), config.connect_timeout),
         upstream: Arc::new(config.upstream.clone()),

@@ -70,15 +70,13 @@ impl Sidecar {
         let mut operator = JoinSet::new();
         if let Some(listener) = self.admin {
             operator.spawn(async move {
-                let mut connections = Connections::default();
-                connections.accept(listener, answer, std::future::pending()).await;
+                Connections::to(answer).accept(listener, std::future::pending()).await;
             });
         }
 
-        let mut connections = Connections::default();
         let shutdown = Shutdown::default();
-        let service = proxy::service(&self.config, self.metrics, shutdown.clone());
-        connections.accept(self.proxy, service, stop()).await;
+        let mut connections = Connections::to(proxy::service(&self.config, self.metrics, shutdown.clone()));
+        connections.accept(self.proxy, stop()).await;
         draining.store(true, Ordering::Relaxed);
         let limit = self.config.drain_timeout;
         let enough = async {
@@ -91,22 +89,24 @@ impl Sidecar {
     }
 }
 
-#[derive(Default)]
-struct Connections {
+/// Connections to one service.
+struct Connections<S> {
+    service: S,
     tasks: JoinSet<()>,
     graceful: GracefulShutdown,
 }
 
-impl Connections {
+impl<S, B> Connections<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    fn to(service: S) -> Connections<S> {
+        Connections { service, tasks: JoinSet::new(), graceful: GracefulShutdown::new() }
+    }
+
     /// Takes connections until `stop`; the listener closes then, so that others may take the port.
-    async fn accept<S, B>(&mut self, listener: TcpListener, service: S, stop: impl Future<Output = ()>)
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
-            + Clone
-            + Send
-            + 'static,
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-    {
+    async fn accept(&mut self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -114,7 +114,7 @@ impl Connections {
                 () = &mut stop => return,
             };
             match accepted {
-                Ok((stream, _)) => self.serve(stream, service.clone()),
+                Ok((stream, _)) => self.serve(stream),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -124,14 +124,7 @@ impl Connections {
         }
     }
 
-    fn serve<S, B>(&mut self, stream: TcpStream, service: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
-            + Clone
-            + Send
-            + 'static,
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-    {
+    fn serve(&mut self, stream: TcpStream) {
         // Nagle's algorithm would hold small events back until the client acknowledges the one before.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::warn!(%error, "cannot set TCP_NODELAY");
@@ -141,7 +134,7 @@ impl Connections {
         server.http2().timer(TokioTimer::new()).max_send_buf_size(CONNECTION_BUFFER_BYTES);
         let (stream, last_answer) = Connection::new(stream);
         let begins = last_answer.clone();
-        let service = service.map_request(move |request: Request<Incoming>| {
+        let service = self.service.clone().map_request(move |request: Request<Incoming>| {
             begins.begins(&request);
             request
         });

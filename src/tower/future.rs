@@ -2,8 +2,9 @@ use super::asked::Asked;
 use super::body::{ResponseBody, Stream, Whole};
 use super::content::{Content, OtherContent, Treatment};
 use super::decode::Decoded;
+use super::service::Handling;
 use super::{headers, status};
-use crate::body::{Moderated, Shutdown, Timer};
+use crate::body::{Moderated, Timer};
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
 use http::{HeaderValue, Method, Response, StatusCode, Uri, response};
@@ -12,7 +13,6 @@ use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 pin_project! {
     /// The response of a [`Holdback`](super::Holdback) service.
@@ -38,9 +38,7 @@ pub(super) struct Plan<O, T> {
     pub(super) policy: Policy,
     pub(super) observer: O,
     pub(super) timer: T,
-    pub(super) idle_limit: Option<Duration>,
-    pub(super) shutdown: Option<Shutdown>,
-    pub(super) other: OtherContent,
+    pub(super) handling: Handling,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) asked: Asked,
@@ -116,7 +114,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
         if is_empty || self.method == Method::HEAD || has_no_body(head.status) {
             return (Treatment::Empty, Onward::Now(ResponseBody::untouched(body)));
         }
-        match (content, self.other) {
+        match (content, self.handling.other) {
             (Some(content), _) => {
                 headers::forget_bytes(&mut head.headers);
                 if is_event_stream {
@@ -136,8 +134,9 @@ impl<O: Observer, T: Timer> Plan<O, T> {
         let options = FilterOptions { framing, usage_chunk, ..FilterOptions::default() };
         let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
         let body = Decoded::new(body, content.coding);
-        let moderated = Moderated::with_observer(body, filter, self.observer).idle_timeout(self.timer, self.idle_limit);
-        match &self.shutdown {
+        let Handling { idle_limit, keep_alive, shutdown, .. } = self.handling;
+        let moderated = Moderated::with_observer(body, filter, self.observer).timed(self.timer, idle_limit, keep_alive);
+        match &shutdown {
             Some(shutdown) => moderated.shutdown(shutdown),
             None => moderated,
         }

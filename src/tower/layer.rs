@@ -1,6 +1,6 @@
 use super::choose::Watch;
 use super::content::OtherContent;
-use super::service::{Holdback, Settings};
+use super::service::{Handling, Holdback, Settings};
 use crate::body::{NoTimer, Shutdown, Timer};
 use std::time::Duration;
 use tower_layer::Layer;
@@ -16,40 +16,49 @@ pub struct HoldbackLayer<C, W = (), T = NoTimer> {
 impl<C> HoldbackLayer<C> {
     /// A layer under this policy, or under the one that a closure chooses for each request.
     pub fn new(policy: C) -> HoldbackLayer<C> {
-        let settings = Settings {
-            choose: policy,
-            watch: (),
-            timer: NoTimer,
-            idle_limit: None,
-            shutdown: None,
-            other: OtherContent::default(),
-        };
-        HoldbackLayer { settings }
+        let handling = Handling::default();
+        HoldbackLayer { settings: Settings { choose: policy, watch: (), timer: NoTimer, handling } }
     }
 }
 
 impl<C, W, T> HoldbackLayer<C, W, T> {
     /// Gives each response an observer, made by `watch` of its request.
     pub fn observe<V: Watch>(self, watch: V) -> HoldbackLayer<C, V, T> {
-        let Settings { choose, watch: _, timer, idle_limit, shutdown, other } = self.settings;
-        HoldbackLayer { settings: Settings { choose, watch, timer, idle_limit, shutdown, other } }
+        let Settings { choose, watch: _, timer, handling } = self.settings;
+        HoldbackLayer { settings: Settings { choose, watch, timer, handling } }
     }
 
     /// Ends a stream whose upstream has sent nothing for `limit`.
-    pub fn idle_timeout<U: Timer + Clone>(self, timer: U, limit: Duration) -> HoldbackLayer<C, W, U> {
-        let Settings { choose, watch, timer: _, idle_limit: _, shutdown, other } = self.settings;
-        HoldbackLayer { settings: Settings { choose, watch, timer, idle_limit: Some(limit), shutdown, other } }
+    ///
+    /// The timer that was given last serves both this and [`keep_alive`](HoldbackLayer::keep_alive).
+    pub fn idle_timeout<U: Timer + Clone>(mut self, timer: U, limit: Duration) -> HoldbackLayer<C, W, U> {
+        self.settings.handling.idle_limit = Some(limit);
+        self.timed(timer)
+    }
+
+    /// Sends the protocol's heartbeat, where it has one, into a stream that had nothing else to hand out for `interval`,
+    /// so that what is held or thought about for long is not taken for dead.
+    ///
+    /// The timer that was given last serves both this and [`idle_timeout`](HoldbackLayer::idle_timeout).
+    pub fn keep_alive<U: Timer + Clone>(mut self, timer: U, interval: Duration) -> HoldbackLayer<C, W, U> {
+        self.settings.handling.keep_alive = Some(interval);
+        self.timed(timer)
+    }
+
+    fn timed<U>(self, timer: U) -> HoldbackLayer<C, W, U> {
+        let Settings { choose, watch, timer: _, handling } = self.settings;
+        HoldbackLayer { settings: Settings { choose, watch, timer, handling } }
     }
 
     /// Ends every stream when `shutdown` begins.
     pub fn shutdown(mut self, shutdown: Shutdown) -> HoldbackLayer<C, W, T> {
-        self.settings.shutdown = Some(shutdown);
+        self.settings.handling.shutdown = Some(shutdown);
         self
     }
 
     /// Says what happens to content that cannot be moderated.
     pub fn other_content(mut self, other: OtherContent) -> HoldbackLayer<C, W, T> {
-        self.settings.other = other;
+        self.settings.handling.other = other;
         self
     }
 }

@@ -24,7 +24,14 @@ pub(super) struct Settings<C, W, T> {
     pub(super) choose: C,
     pub(super) watch: W,
     pub(super) timer: T,
+    pub(super) handling: Handling,
+}
+
+/// How every response is handled.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handling {
     pub(super) idle_limit: Option<Duration>,
+    pub(super) keep_alive: Option<Duration>,
     pub(super) shutdown: Option<Shutdown>,
     pub(super) other: OtherContent,
 }
@@ -53,14 +60,12 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let Settings { choose, watch, timer, idle_limit, shutdown, other } = &self.settings;
+        let Settings { choose, watch, timer, handling } = &self.settings;
         let plan = choose.choose(&head).map(|policy| Plan {
             policy,
             observer: watch.watch(&head),
             timer: timer.clone(),
-            idle_limit: *idle_limit,
-            shutdown: shutdown.clone(),
-            other: *other,
+            handling: handling.clone(),
             method: head.method.clone(),
             uri: head.uri.clone(),
             asked: head.extensions.get::<Asked>().cloned().unwrap_or_default(),

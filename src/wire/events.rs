@@ -1,6 +1,7 @@
 //! A stream of events under a policy: framed, moderated event by event, and brought to an end that its clients
 //! understand.
 
+use super::beginning::Beginning;
 use super::coding::Coding;
 use super::dialects;
 use super::framing::{Closed, Event, Framer, Framing, Unreadable};
@@ -20,6 +21,7 @@ pub(crate) struct EventStream {
     moderator: Moderator,
     usage_chunk: UsageChunk,
     other_events: OtherEvents,
+    beginning: Beginning,
     progress: Progress,
     /// The event that endings copy what a stream says of itself from.
     first: Option<First>,
@@ -66,6 +68,7 @@ impl EventStream {
             grammar,
             usage_chunk: options.usage_chunk,
             other_events: options.other_events,
+            beginning: Beginning::default(),
             progress: Progress::default(),
             first: None,
             usage: None,
@@ -75,7 +78,7 @@ impl EventStream {
 
     /// Takes the next bytes; gives back the ending if they brought one.
     pub(crate) fn push(&mut self, chunk: Bytes, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
-        self.framer.push(chunk);
+        self.framer.push(self.beginning.take(chunk));
         let result = self.read_events(now, observer);
         self.moderator.release(now, observer);
         self.ending_of(result, now, observer)
@@ -127,7 +130,19 @@ impl EventStream {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        self.moderator.pop()
+        let bytes = self.moderator.pop()?;
+        self.beginning.left();
+        Some(bytes)
+    }
+
+    /// What says nothing but that the stream goes on, if it may be said here.
+    pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
+        let is_over = self.progress.end || self.progress.complete || self.progress.reported_error;
+        if is_over || !self.grammar.allows_comments {
+            return None;
+        }
+        let comment = self.framer.comment()?;
+        self.beginning.overtake().then(|| comment.into())
     }
 
     fn read_events(&mut self, now: Instant, observer: &mut dyn Observer) -> Result<(), Failure> {

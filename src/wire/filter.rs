@@ -125,6 +125,26 @@ impl Filter {
         }
     }
 
+    /// Bytes that say nothing to a client but that the stream goes on, for when nothing has left for long. They may be sent
+    /// once [`pop`](Filter::pop) gives nothing, and at no other time. `None` where the dialect has no such thing, or its
+    /// clients fail on it, and where the stream is at its end.
+    ///
+    /// ```
+    /// use holdback::{Dialect, Filter, Policy, Rule};
+    ///
+    /// let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar")).build()?;
+    /// let mut chat = Filter::new(&policy, Some(Dialect::OpenAiChat));
+    /// assert_eq!(chat.heartbeat().as_deref(), Some(&b": keep-alive\n\n"[..]));
+    /// assert_eq!(Filter::new(&policy, Some(Dialect::Text)).heartbeat(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn heartbeat(&mut self) -> Option<Bytes> {
+        match &mut self.state {
+            State::Events(events) if self.ending.is_none() => events.heartbeat(),
+            _ => None,
+        }
+    }
+
     /// How the stream ended, once it has. Nothing more is pushed then; what [`pop`](Filter::pop) still has must go out.
     pub fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()

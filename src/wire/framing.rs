@@ -203,6 +203,14 @@ impl Framer {
         }
     }
 
+    /// What says nothing to a client but that the stream goes on, if the framing has any such thing.
+    pub(crate) fn comment(&self) -> Option<Vec<u8>> {
+        match self {
+            Framer::EventStream(framer) => Some(framer.comment()),
+            Framer::Lines(_) | Framer::Array(_) | Framer::Frames(_) | Framer::Messages(_) => None,
+        }
+    }
+
     /// Writes `text` in the place of an event's payload that is no JSON, as edits of it.
     pub(crate) fn rewrite(&self, event: &Event, text: &[u8]) -> Vec<Edit> {
         match (self, &event.payload) {

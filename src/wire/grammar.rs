@@ -17,6 +17,8 @@ pub(crate) struct Grammar {
     pub(crate) recognizes: fn(kind: &[u8], event: &Members<'_>) -> bool,
     /// Whether an event's data is the protocol's own last word.
     pub(crate) is_end: fn(&[u8]) -> bool,
+    /// Whether clients read past a comment where the framing has any: what a heartbeat is made of.
+    pub(crate) allows_comments: bool,
     /// Whether a stream is not complete without an event that says so. Where there is none, all its choices have
     /// finished.
     pub(crate) ends_with_a_word: bool,

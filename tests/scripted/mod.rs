@@ -142,9 +142,16 @@ impl Exchange {
         self.wire.write("0\r\n\r\n").await;
     }
 
-    /// A whole response, head and body.
+    /// A whole response, head and body, as it stands.
     pub async fn answer(&mut self, response: &str) {
         self.wire.write(response).await;
+    }
+
+    /// A whole response of this status line and content.
+    pub async fn reply(&mut self, status: &str, content_type: &str, content: &str) {
+        let length = content.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+        self.answer(&(head + content)).await;
     }
 
     /// Waits until the other side has closed the connection.
@@ -274,9 +281,16 @@ impl Running {
     }
 }
 
+/// An upstream, and a sidecar at work before it.
+pub async fn start(adjust: impl FnOnce(&mut Config)) -> (Upstream, Running) {
+    let upstream = Upstream::new().await;
+    let running = Running::start(&upstream, adjust).await;
+    (upstream, running)
+}
+
 /// A stream of this content type, asked for and begun: the client has read its head, and nothing was said yet.
-pub async fn open(running: &Running, upstream: &Upstream, content_type: &str) -> (Client, Exchange) {
-    let mut client = Client::ask(running.proxy, "{}").await;
+pub async fn open(proxy: SocketAddr, upstream: &Upstream, content_type: &str) -> (Client, Exchange) {
+    let mut client = Client::ask(proxy, "{}").await;
     let mut exchange = upstream.request().await;
     exchange.begin(content_type).await;
     client.head().await;

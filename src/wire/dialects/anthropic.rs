@@ -16,6 +16,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     recognizes,
     // Some gateways append OpenAI's last word.
     is_end: |data| data == b"[DONE]",
+    allows_comments: true,
     ends_with_a_word: true,
     splits: true,
     keeps: &[MESSAGE_START, BLOCK_START, BLOCK_STOP, MESSAGE_DELTA],

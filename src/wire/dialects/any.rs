@@ -12,6 +12,8 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     document: table,
     recognizes,
     is_end: |data| data == b"[DONE]",
+    // Google's SDKs fail on one.
+    allows_comments: false,
     ends_with_a_word: false,
     splits: false,
     keeps: &[],

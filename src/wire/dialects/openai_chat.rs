@@ -13,6 +13,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     document,
     recognizes,
     is_end,
+    allows_comments: true,
     ends_with_a_word: false,
     splits: true,
     keeps: &[],

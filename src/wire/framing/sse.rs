@@ -198,6 +198,12 @@ impl Framer {
         out
     }
 
+    /// A comment in the stream's own line ends: there are parsers that know no others.
+    pub(crate) fn comment(&self) -> Vec<u8> {
+        let line_end = self.line_end.as_str();
+        format!(": keep-alive{line_end}{line_end}").into_bytes()
+    }
+
     /// Writes `text` as the data of the event that was given out last, as edits of its lines: the first takes all of
     /// it.
     pub(crate) fn rewrite(&self, text: &[u8]) -> Vec<Edit> {

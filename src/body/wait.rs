@@ -1,4 +1,4 @@
-//! How long an upstream may say nothing.
+//! How long to wait.
 
 use pin_project_lite::pin_project;
 use std::future::{Future, Pending};
@@ -55,48 +55,47 @@ impl Timer for NoTimer {
 }
 
 pin_project! {
-    /// Measures how long we have been waiting for an upstream.
+    /// Measures how long something has been waited for.
     ///
-    /// Time in which the client does not ask for more is not the upstream's fault and does not count.
-    pub(super) struct Idle<T: Timer> {
-        timer: T,
+    /// Time in which the client does not ask for more is nobody's fault and does not count.
+    pub(super) struct Wait<S> {
         limit: Option<Duration>,
-        // Since when the upstream has had nothing for us; `None` while it had.
-        waiting_since: Option<Instant>,
-        // Left to run while events come and re-armed only when it fires: a timer operation per timeout
+        // `None` while there is nothing to wait for.
+        since: Option<Instant>,
+        // Left to run while what was waited for comes, and re-armed only when it fires: a timer operation per limit
         // instead of one per event.
         #[pin]
-        sleep: Option<T::Sleep>,
+        sleep: Option<S>,
     }
 }
 
-impl<T: Timer> Idle<T> {
-    pub(super) fn new(timer: T, limit: Option<Duration>) -> Idle<T> {
-        Idle { timer, limit, waiting_since: None, sleep: None }
+impl<S: Future<Output = ()>> Wait<S> {
+    pub(super) fn new(limit: Option<Duration>) -> Wait<S> {
+        Wait { limit, since: None, sleep: None }
     }
 
-    pub(super) fn now(&self) -> Instant {
-        self.timer.now()
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.limit
     }
 
-    /// The upstream sent something.
-    pub(super) fn heard(self: Pin<&mut Self>) {
-        *self.project().waiting_since = None;
+    /// What was waited for has come.
+    pub(super) fn is_over(self: Pin<&mut Self>) {
+        *self.project().since = None;
     }
 
-    /// The upstream has nothing now: ready once that has lasted for the whole limit.
-    pub(super) fn poll_expired(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    /// It is not there: ready once that has lasted for the whole limit.
+    pub(super) fn poll_expired<T: Timer<Sleep = S>>(self: Pin<&mut Self>, timer: &T, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let Some(limit) = *this.limit else { return Poll::Pending };
-        let now = this.timer.now();
-        let since = *this.waiting_since.get_or_insert(now);
+        let now = timer.now();
+        let since = *this.since.get_or_insert(now);
         loop {
             let Some(sleep) = this.sleep.as_mut().as_pin_mut() else {
-                let rest = limit.saturating_sub(this.timer.now().saturating_duration_since(since));
+                let rest = limit.saturating_sub(timer.now().saturating_duration_since(since));
                 if rest.is_zero() {
                     return Poll::Ready(());
                 }
-                this.sleep.set(Some(this.timer.sleep(rest)));
+                this.sleep.set(Some(timer.sleep(rest)));
                 continue;
             };
             ready!(sleep.poll(cx));
