@@ -11,12 +11,35 @@ use super::framing::Framing;
 use super::grammar::{Grammar, Members};
 use super::rows::{Group, Layout, Role, Row};
 use super::table::Table;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
 const ALL: [&Grammar; 2] = [&anthropic::GRAMMAR, &openai_chat::GRAMMAR];
 
 impl Dialect {
+    /// Every dialect, in declaration order.
+    pub const ALL: [Dialect; 4] = [Dialect::Text, Dialect::Json, Dialect::Anthropic, Dialect::OpenAiChat];
+
+    /// The dialect's word on the command line and in logs; parsing it gives the dialect back.
+    ///
+    /// ```
+    /// use holdback::Dialect;
+    ///
+    /// assert_eq!("openai-chat".parse(), Ok(Dialect::OpenAiChat));
+    /// let unknown = "morse".parse::<Dialect>().unwrap_err();
+    /// assert!(unknown.to_string().contains("openai-chat"), "it lists the names");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dialect::Text => "text",
+            Dialect::Json => "json",
+            Dialect::Anthropic => "anthropic",
+            Dialect::OpenAiChat => "openai-chat",
+        }
+    }
+
     /// How the dialect's streams are framed where nothing else is told.
     pub(crate) fn framing(self) -> Framing {
         match self {
@@ -46,6 +69,26 @@ impl Dialect {
         }
     }
 }
+
+impl FromStr for Dialect {
+    type Err = UnknownDialect;
+
+    fn from_str(name: &str) -> Result<Dialect, UnknownDialect> {
+        Dialect::ALL.into_iter().find(|dialect| dialect.name() == name).ok_or(UnknownDialect(()))
+    }
+}
+
+/// No dialect has this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownDialect(());
+
+impl fmt::Display for UnknownDialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no such dialect; there are {}", Dialect::ALL.map(Dialect::name).join(", "))
+    }
+}
+
+impl std::error::Error for UnknownDialect {}
 
 /// How the paths of the APIs end, the longer endings first.
 const ROUTES: &[(&str, Dialect)] = &[("/chat/completions", Dialect::OpenAiChat), ("/messages", Dialect::Anthropic)];

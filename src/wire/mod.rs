@@ -40,6 +40,7 @@ mod table;
 mod test_data;
 
 pub use coverage::{Coverage, CoveredField};
+pub use dialects::UnknownDialect;
 pub use filter::Filter;
 pub use framing::Framing;
 pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};
