@@ -96,6 +96,11 @@ impl Lanes {
         if let Role::Snapshot(_) = role {
             lane.keep_all_cuts();
         }
+        if let Role::Text(label) = role
+            && let Some(unit) = label.places
+        {
+            lane.cuts.keep_places(unit);
+        }
         let id = self.entries.len() as u32;
         self.entries.push(Entry {
             lane,

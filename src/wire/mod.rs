@@ -28,6 +28,7 @@ mod lane;
 mod lanes;
 mod moderate;
 mod options;
+mod places;
 mod plain;
 mod queue;
 mod reader;

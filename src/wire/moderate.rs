@@ -1,6 +1,7 @@
 //! Events in, moderated events out: what the table finds in an event goes to its channels, the event waits until
 //! they have decided, and leaves with what they cut.
 
+mod citation;
 mod dependent;
 mod leave;
 
@@ -10,7 +11,7 @@ use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
 use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of};
-use super::queue::{Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
+use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
 use super::rows::{Label, Role};
 use super::splice::{Quoted, Splice};
@@ -67,6 +68,7 @@ pub(crate) struct Incoming {
     parts: Parts,
     keep: Option<(&'static str, Range<u32>)>,
     sides: Vec<Side>,
+    citations: Vec<Citation>,
     /// Keys that were edited, as they are now.
     keys: Vec<Vec<u8>>,
     /// How many fields it has put into the queue.
@@ -109,6 +111,7 @@ impl Incoming {
             parts: Parts::One,
             keep: None,
             sides: Vec::new(),
+            citations: Vec::new(),
             keys: Vec::new(),
             fields: 0,
         }
@@ -230,8 +233,8 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, wrap, parts, keep, fields, .. } = event;
-        self.queue.push(Waiting { raw, since: now, edits, sides, wrap, parts, keep, fields });
+        let Incoming { raw, edits, sides, citations, wrap, parts, keep, fields, .. } = event;
+        self.queue.push(Waiting { raw, since: now, edits, sides, citations, wrap, parts, keep, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -324,10 +327,9 @@ impl Moderator {
             Role::Repeat(label) => {
                 self.end_of(found, label, observer)?;
                 signals.is_own_ending = true;
-                let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
-                let observer: &mut dyn Observer = if is_told { &mut () } else { observer };
-                self.own_field(reading, found, label.kind, coding_of(found.role), event, observer);
+                self.shown_again(reading, found, label, event, observer);
             }
+            Role::Excerpt(label) => self.shown_again(reading, found, label, event, observer),
             Role::OwnBytes(kind) => {
                 if self.own(kind, Coding::Bare, &reading.bytes_of(found.node as usize), observer).is_some() {
                     event.edits.push(emptied(reading.payload.place(around.side.clone()), &event.raw));
@@ -355,6 +357,7 @@ impl Moderator {
             }
             Role::Snapshot(label) => self.snapshot(reading, found, label, event, observer)?,
             Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
+            Role::Citation(label) => self.citation(reading, found, label, event)?,
             Role::Call(args) => self.call(reading, found, args, around, event)?,
             Role::Begins => {
                 signals.is_beginning = true;
@@ -395,7 +398,7 @@ impl Moderator {
                 self.finish(observer)?;
             }
             Role::Usage => signals.usage = Some(node.span()),
-            Role::Side | Role::Calls | Role::Reason | Role::Inert => {}
+            Role::Side | Role::Calls | Role::Reason | Role::Cites(_) | Role::Inert => {}
         }
         Ok(())
     }
@@ -408,6 +411,20 @@ impl Moderator {
             Some(lane) => self.finish_lanes(vec![lane], observer),
             None => Ok(()),
         }
+    }
+
+    /// Moderates a text that a channel has brought already, most likely: then that has told what is found in it.
+    fn shown_again(
+        &mut self,
+        reading: &Reading<'_>,
+        found: &Found,
+        label: Label,
+        event: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) {
+        let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
+        let observer: &mut dyn Observer = if is_told { &mut () } else { observer };
+        self.own_field(reading, found, label.kind, coding_of(found.role), event, observer);
     }
 
     /// Moderates a key, a string, a number or a JSON value that is a text of its own.
@@ -625,7 +642,7 @@ fn note_sides(reading: &Reading<'_>, event: &mut Incoming) {
 fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
-        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) => Pass::Repeats,
+        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
         Role::Finish | Role::Closes | Role::End | Role::Error | Role::Usage => Pass::Ends,
         Role::Begins | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,

@@ -72,6 +72,16 @@ pub(crate) struct Label {
     pub(crate) name: &'static str,
     pub(crate) kind: ChannelKind,
     pub(crate) notation: Notation,
+    /// What places in it are counted in, where there are citations that speak of some.
+    pub(crate) places: Option<Unit>,
+}
+
+/// What places in a text are counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Bytes of UTF-8.
+    Bytes,
+    CodePoints,
 }
 
 /// How a channel's text stands in the fields that carry it.
@@ -85,12 +95,17 @@ pub(crate) enum Notation {
 
 impl Label {
     pub(crate) const fn text(name: &'static str, kind: ChannelKind) -> Label {
-        Label { name, kind, notation: Notation::Text }
+        Label { name, kind, notation: Notation::Text, places: None }
     }
 
     /// A tool call's arguments.
     pub(crate) const fn args(name: &'static str) -> Label {
-        Label { name, kind: ChannelKind::ToolArgs, notation: Notation::Json }
+        Label { name, kind: ChannelKind::ToolArgs, notation: Notation::Json, places: None }
+    }
+
+    /// The same channel, of which citations speak.
+    pub(crate) const fn cited_in(self, unit: Unit) -> Label {
+        Label { places: Some(unit), ..self }
     }
 }
 
@@ -121,6 +136,14 @@ pub(crate) enum Role {
     Side,
     /// Covers all the text of a kind in its choice and goes when any of that was edited.
     Seal(ChannelKind),
+    /// The object of a citation: it speaks of a stretch of the text of its choice's channel of this name, or of its
+    /// only other one that is cited. Its places follow what is cut before them; where the stretch itself is cut, it
+    /// becomes empty.
+    Citation(Label),
+    /// A number of a citation.
+    Cites(Cites),
+    /// Shows the stretch of this channel that a citation speaks of.
+    Excerpt(Label),
     /// Begins an answer, by being there: what came before is over.
     Begins,
     /// The object of one choice.
@@ -156,4 +179,17 @@ impl Role {
             other => other,
         }
     }
+}
+
+/// What a number of a citation says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cites {
+    /// Where the stretch begins; without it, at the beginning of the text.
+    Start,
+    /// Where it ends.
+    End,
+    /// Which choice the text is of, where it is not the citation's own.
+    Choice,
+    /// From which part of the text on the places are counted. Only those of the first one are known.
+    Part,
 }

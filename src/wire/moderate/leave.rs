@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// How much of what waits may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
+pub(super) enum Extent {
     All,
     /// Only what is decided; the stream ends here.
     Decided,
@@ -51,7 +51,8 @@ impl Moderator {
     fn leave(&mut self, extent: Extent, now: Instant, observer: &mut dyn Observer) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        let Some(Waiting { raw, since, mut edits, sides, wrap, keep, .. }) = self.queue.pop(&mut fields) else {
+        let Some(Waiting { raw, since, mut edits, sides, citations, wrap, keep, .. }) = self.queue.pop(&mut fields)
+        else {
             return;
         };
         if self.is_of_half_call(&fields) {
@@ -60,6 +61,9 @@ impl Moderator {
         }
         for field in &fields {
             edits.extend(self.edit(field, &raw, extent));
+        }
+        for citation in &citations {
+            self.cite(citation, extent, &mut edits);
         }
         if !edits.is_empty() {
             empty_sides(&raw, &sides, &mut edits);
@@ -135,7 +139,7 @@ impl Moderator {
         let is_touched = end > limit || lane.cuts.touches(field.start..end);
         let mut quoted = if field.touch == Touch::Splice { lane.quoted } else { Quoted::No };
         let with = match field.touch {
-            Touch::Event => None,
+            Touch::Event | Touch::None => None,
             Touch::Call => is_half_call.then(|| emptied(field.raw.clone(), raw).with),
             Touch::Null => is_touched.then(|| emptied(field.raw.clone(), raw).with),
             Touch::Seal => (is_touched || lane.is_edited()).then(|| emptied(field.raw.clone(), raw).with),

@@ -160,7 +160,11 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
-            Some((_, Role::Choice | Role::Call(_))) if kind != Kind::Object => {}
+            Some((lane, role @ Role::Cites(_))) if kind == Kind::Number => {
+                self.find(role, lane, node, Part::Value, scope);
+                return Ok(());
+            }
+            Some((_, Role::Choice | Role::Call(_) | Role::Citation(_))) if kind != Kind::Object => {}
             Some((_, Role::Calls)) if !is_container => {}
             Some((_, Role::Error | Role::Side | Role::Closes)) if kind == Kind::Null => {}
             Some((_, Role::End)) if matches!(kind, Kind::Null | Kind::False | Kind::Number) => {}
@@ -312,10 +316,12 @@ impl Role {
     fn is_of_strings(self) -> bool {
         match self {
             Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
-            Role::Own(_) | Role::Unlisted(_) | Role::Finish | Role::Reason | Role::Seal(_) => true,
-            Role::Inert => true,
+            Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) | Role::Finish | Role::Reason => true,
+            Role::Seal(_) | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
-            Role::Choice | Role::Closes => false,
+            Role::Choice | Role::Closes | Role::Citation(_) => false,
+            // A string in the place of a number is a text.
+            Role::Cites(_) => true,
             Role::Calls | Role::Call(_) | Role::End | Role::Error | Role::Usage => false,
         }
     }
@@ -324,7 +330,7 @@ impl Role {
     fn channel(self) -> ChannelKind {
         match self {
             Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => label.kind,
-            Role::Token(label) | Role::TokenBytes(label) => label.kind,
+            Role::Token(label) | Role::TokenBytes(label) | Role::Excerpt(label) => label.kind,
             Role::Own(kind) | Role::OwnBytes(kind) | Role::Unlisted(kind) => kind,
             _ => ChannelKind::Text,
         }
