@@ -90,6 +90,7 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Own(kind) => Coverage::Alone(kind),
         Role::Token(_) | Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Seal(_) => Coverage::Side,
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
+        Role::Last | Role::Ends(_) => Coverage::Structure,
         Role::Finish | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }
