@@ -2,6 +2,9 @@
 
 mod anthropic;
 mod any;
+mod bedrock_agent;
+mod bedrock_converse;
+mod bedrock_invoke;
 pub(crate) mod openai_chat;
 
 pub(crate) use any::GRAMMAR as ANY;
@@ -14,7 +17,14 @@ use super::table::Table;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 2] = [&anthropic::GRAMMAR, &openai_chat::GRAMMAR];
+const ALL: [&Grammar; 6] = [
+    &anthropic::GRAMMAR,
+    &openai_chat::GRAMMAR,
+    &bedrock_converse::GRAMMAR,
+    &bedrock_agent::GRAMMAR,
+    &bedrock_invoke::TITAN,
+    &bedrock_invoke::GRAMMAR,
+];
 
 impl Dialect {
     /// How the dialect's streams are framed where nothing else is told.
@@ -22,6 +32,7 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Json => Framing::Document,
             Dialect::Anthropic | Dialect::OpenAiChat => Framing::EventStream,
+            Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => Framing::AmazonEventStream,
         }
     }
 
@@ -42,6 +53,9 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Json => ANY,
             Dialect::Anthropic => anthropic::GRAMMAR,
+            Dialect::BedrockAgent => bedrock_agent::GRAMMAR,
+            Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
+            Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
         }
     }
@@ -57,12 +71,14 @@ pub(crate) fn recognize(kind: &[u8], event: &Members<'_>) -> Option<Grammar> {
 
 /// The JSON around a payload in base64.
 pub(crate) fn envelope() -> &'static Table {
-    const ENVELOPE: Layout = Layout {
-        kind: &[],
-        indexes: [&[], &[]],
-        // `p` is random padding against guessing text from lengths.
-        groups: &[Group::all(&[Row("bytes", Role::Inert), Row("p", Role::Inert)])],
-    };
+    const ENVELOPE_ROWS: &[Row] = &[
+        Row("bytes", Role::Inert),
+        // Random padding against guessing text from lengths.
+        Row("p", Role::Inert),
+        // What an agent's answer rests on. Its offsets cannot be exact once the answer is edited.
+        Row("attribution.citations[].generatedResponsePart.textResponsePart.span.**", Role::Inert),
+    ];
+    const ENVELOPE: Layout = Layout { kind: &[], indexes: [&[], &[]], groups: &[Group::all(ENVELOPE_ROWS)] };
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&ENVELOPE));
     &TABLE
 }
