@@ -93,6 +93,7 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Side | Role::Seal(_) | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
+        Role::Last | Role::Ends(_) => Coverage::Structure,
         Role::Finish | Role::Reason | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }

@@ -122,11 +122,16 @@ impl EventStream {
             (Ending::Terminated(_), Some(fault)) => {
                 let account = self.account();
                 let stop = (!has_half_call).then(|| (self.grammar.stop)(&account)).flatten();
-                stop.unwrap_or_else(|| (self.grammar.fault)(fault, &account))
+                stop.unwrap_or_else(|| self.fault(fault, &account))
             }
-            (_, Some(fault)) => (self.grammar.fault)(fault, &self.account()),
+            (_, Some(fault)) => self.fault(fault, &self.account()),
         };
         self.say(&said);
+    }
+
+    fn fault(&self, fault: Fault, account: &Account<'_>) -> Vec<Said> {
+        let framed = self.framer.fault(fault).map(|said| vec![said]);
+        framed.unwrap_or_else(|| (self.grammar.fault)(fault, account))
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
@@ -196,7 +201,11 @@ impl EventStream {
         incoming: &mut Incoming,
         observer: &mut dyn Observer,
     ) -> Result<Leaves, Failure> {
-        let Some(data) = event.payload.text(&event.raw) else { return Ok(Leaves::InTurn) };
+        let data = match event.payload.text(&event.raw) {
+            Some(data) => data,
+            None if event.is_failure() => b"",
+            None => return Ok(Leaves::InTurn),
+        };
         self.progress.data = true;
         let trimmed = data.trim_ascii();
         if (self.grammar.is_end)(trimmed) {
@@ -209,7 +218,7 @@ impl EventStream {
             return Ok(Leaves::InTurn);
         }
         let is_blank = trimmed.is_empty();
-        if !is_blank && self.progress.reported_error {
+        if (!is_blank || event.is_failure()) && self.progress.reported_error {
             return Err(Failure::Reported);
         }
         if !is_blank && self.progress.end {
@@ -220,10 +229,15 @@ impl EventStream {
             Some(b'"') => Members::of(data).is_some(),
             _ => false,
         };
-        if is_json {
-            if !self.progress.native {
-                self.recognize(event.kind(), data);
-            }
+        if !self.progress.native {
+            self.recognize(event.kind(), data);
+        }
+        if let Some(text) = self.moderator.bare(event.kind()) {
+            let event = self.framer.laid_out(event);
+            incoming.laid_out(&event);
+            let signals = self.moderator.read_bare(text, incoming, &event, observer)?;
+            self.note(&signals, &event);
+        } else if is_json {
             let signals = self.moderator.read(incoming, event, observer)?;
             if signals.is_own_ending && self.moderator.stop().is_some() {
                 return Ok(Leaves::Never);
@@ -232,6 +246,10 @@ impl EventStream {
         } else if let Some(text) = self.moderator.own(ChannelKind::Text, Coding::Bare, data, observer) {
             // Data that is no JSON is a text of its own.
             incoming.edits.extend(self.framer.rewrite(event, &text));
+        }
+        if event.is_failure() {
+            self.moderator.finish(observer)?;
+            self.progress.reported_error = true;
         }
         let is_known = self.progress.native || self.progress.reported_error || is_blank;
         match self.other_events {
@@ -242,7 +260,8 @@ impl EventStream {
 
     /// Finds out whose the stream's first events are.
     fn recognize(&mut self, kind: &[u8], data: &[u8]) {
-        let Some(members) = Members::of(data) else { return };
+        let of_kind_only = || Members::of(b"{}").filter(|_| !kind.is_empty());
+        let Some(members) = Members::of(data).or_else(of_kind_only) else { return };
         if !(self.grammar.recognizes)(kind, &members) {
             let Some(grammar) = dialects::recognize(kind, &members) else { return };
             self.grammar = grammar;

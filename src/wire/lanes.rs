@@ -340,11 +340,7 @@ impl Entry {
 
     /// Its name in the dialect.
     pub(crate) fn name(&self) -> &'static str {
-        match self.role {
-            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Token(label) => label.name,
-            Role::TokenBytes(label) => label.name,
-            _ => "",
-        }
+        self.role.label().map_or("", |label| label.name)
     }
 
     /// Whether another channel has the same text, where it exists.

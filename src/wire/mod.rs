@@ -61,6 +61,12 @@ pub enum Dialect {
     Json,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Amazon Bedrock's agents (`InvokeAgent`).
+    BedrockAgent,
+    /// Amazon Bedrock's Converse API.
+    BedrockConverse,
+    /// Amazon Bedrock's `InvokeModel`, with and without a response stream: events and documents of the models' own APIs.
+    BedrockInvoke,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
 }

@@ -1,6 +1,7 @@
 //! Events in, moderated events out: what the table finds in an event goes to its channels, the event waits until
 //! they have decided, and leaves with what they cut.
 
+mod bare;
 mod citation;
 mod dependent;
 mod leave;
@@ -33,6 +34,7 @@ const FIELDS_AN_EVENT: usize = 4;
 pub(crate) struct Moderator {
     table: &'static Table,
     keeps: &'static [&'static str],
+    keeps_last: &'static [&'static str],
     keeps_texts: bool,
     /// What a choice says of its end that the policy has stopped.
     stop_reason: &'static str,
@@ -73,6 +75,8 @@ pub(crate) struct Incoming {
     keys: Vec<Vec<u8>>,
     /// How many fields it has put into the queue.
     fields: usize,
+    /// Choices of which it tells the end.
+    finished: Vec<u32>,
 }
 
 /// What an event says about the stream.
@@ -114,7 +118,13 @@ impl Incoming {
             citations: Vec::new(),
             keys: Vec::new(),
             fields: 0,
+            finished: Vec::new(),
         }
+    }
+
+    /// The same event, laid out in another way.
+    pub(crate) fn laid_out(&mut self, event: &Event) {
+        (self.raw, self.wrap) = (event.raw.clone(), event.wrap.clone());
     }
 
     /// Makes a key that was edited another one than those before it: of two members of the same name a client loses
@@ -143,6 +153,7 @@ impl Moderator {
         Moderator {
             table,
             keeps: &[],
+            keeps_last: &[],
             keeps_texts: false,
             stop_reason: "",
             lanes: Lanes::new(policy, limits.channels),
@@ -164,6 +175,7 @@ impl Moderator {
     pub(crate) fn take_grammar(&mut self, grammar: &Grammar) {
         self.table = (grammar.table)();
         self.keeps = grammar.keeps;
+        self.keeps_last = grammar.keeps_last;
         self.keeps_texts = grammar.keeps_texts;
         self.stop_reason = grammar.stop_reason;
         self.split_bytes = self.split_bytes.filter(|_| grammar.splits);
@@ -192,7 +204,7 @@ impl Moderator {
         if self.split_bytes.is_some() && reading.found.iter().all(|found| says_only_a_delta(&reading, found)) {
             incoming.parts = Parts::Two;
         }
-        if let Some(kept) = self.keeps.iter().find(|kind| kind.as_bytes() == reader.kind())
+        if let Some(kept) = self.keeps.iter().chain(self.keeps_last).find(|kind| kind.as_bytes() == reader.kind())
             && let Payload::Whole(place) = &event.payload
         {
             incoming.keep = Some((kept, place.clone()));
@@ -242,6 +254,9 @@ impl Moderator {
     /// An event that never leaves.
     pub(crate) fn forget(&mut self, event: Incoming) {
         self.queue.forget_fields(event.fields);
+        for choice in event.finished {
+            self.choices.insert(choice, Choice::Open);
+        }
     }
 
     /// Events that have left of the kinds that the dialect keeps.
@@ -276,7 +291,7 @@ impl Moderator {
 
     /// Whether a part of a tool call has left, or is about to, of which the end has not come.
     pub(crate) fn has_half_call(&self) -> bool {
-        let is_half = |entry: &Entry| entry.is_of_call() && !entry.lane.is_finished();
+        let is_half = |entry: &Entry| entry.is_of_call() && !entry.lane.is_whole();
         self.tool_calls == ToolCalls::Streamed && self.lanes.iter().any(|(_, entry)| is_half(entry))
     }
 
@@ -376,6 +391,7 @@ impl Moderator {
             Role::Finish => {
                 if !matches!(&reading.text[node.content()], b"" | b"null") {
                     self.choices.insert(found.choice, Choice::Finished);
+                    event.finished.push(found.choice);
                     self.finish_choice(found.choice, observer)?;
                 }
             }
@@ -384,6 +400,16 @@ impl Moderator {
                 self.choices.insert(found.choice, Choice::Finished);
                 let lanes = self.lanes.of_choice(found.choice);
                 self.finish_lanes(lanes, observer)?;
+            }
+            Role::Last => {
+                self.finish_choice(found.choice, observer)?;
+                if self.lanes.stop().is_none() {
+                    self.choices.insert(found.choice, Choice::Finished);
+                }
+            }
+            Role::Ends(label) => {
+                signals.is_own_ending = true;
+                self.end_of(found, label, observer)?;
             }
             Role::End if node.kind == Kind::String && node.content().is_empty() => {}
             Role::End => {
@@ -643,7 +669,7 @@ fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
         Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
-        Role::Finish | Role::Closes | Role::End | Role::Error | Role::Usage => Pass::Ends,
+        Role::Finish | Role::Closes | Role::Last | Role::Ends(_) | Role::End | Role::Error | Role::Usage => Pass::Ends,
         Role::Begins | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,
     }

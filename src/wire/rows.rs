@@ -13,10 +13,11 @@ use crate::policy::ChannelKind;
 /// How a dialect's events are laid out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// Members of the root that name the kind of the event; the first that is there does. Without one its framing
-    /// may have named it.
+    /// Members of the root that name the kind of the event; the first that is there does. `*` stands for a member whose
+    /// key is the kind. Without one its framing may have named it.
     pub(crate) kind: &'static [&'static str],
-    /// Members of the root that say which choice the event is about, and which item of it.
+    /// Paths to members that say which choice the event is about, and which item of it; of each the first that is
+    /// there does.
     pub(crate) indexes: [&'static [&'static str]; 2],
     pub(crate) groups: &'static [Group],
 }
@@ -74,6 +75,7 @@ pub(crate) struct Label {
     pub(crate) notation: Notation,
     /// What places in it are counted in, where there are citations that speak of some.
     pub(crate) places: Option<Unit>,
+    pub(crate) items: Items,
 }
 
 /// What places in a text are counted in.
@@ -84,6 +86,15 @@ pub(crate) enum Unit {
     CodePoints,
 }
 
+/// How the items of a choice share a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Items {
+    /// Each has one of its own.
+    Apart,
+    /// They are parts of one text.
+    Joined,
+}
+
 /// How a channel's text stands in the fields that carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notation {
@@ -91,16 +102,28 @@ pub(crate) enum Notation {
     Text,
     /// As a JSON text in the content of strings, or as the JSON value itself.
     Json,
+    /// As the data of the event itself, which is no JSON.
+    Bare,
 }
 
 impl Label {
     pub(crate) const fn text(name: &'static str, kind: ChannelKind) -> Label {
-        Label { name, kind, notation: Notation::Text, places: None }
+        Label { name, kind, notation: Notation::Text, places: None, items: Items::Apart }
+    }
+
+    /// A text that is the data of the events of a kind.
+    pub(crate) const fn bare(name: &'static str, kind: ChannelKind) -> Label {
+        Label { notation: Notation::Bare, ..Label::text(name, kind) }
+    }
+
+    /// The same, for all items of a choice together.
+    pub(crate) const fn joined(self) -> Label {
+        Label { items: Items::Joined, ..self }
     }
 
     /// A tool call's arguments.
     pub(crate) const fn args(name: &'static str) -> Label {
-        Label { name, kind: ChannelKind::ToolArgs, notation: Notation::Json, places: None }
+        Label { notation: Notation::Json, ..Label::text(name, ChannelKind::ToolArgs) }
     }
 
     /// The same channel, of which citations speak.
@@ -150,6 +173,10 @@ pub(crate) enum Role {
     Choice,
     /// Says that its choice is at its end, by being there.
     Closes,
+    /// Says that its event is its choice's last, by being there, but not why. It may be a number.
+    Last,
+    /// Says that a channel is at its end, by being there.
+    Ends(Label),
     /// Holds the tool calls of a choice.
     Calls,
     /// The object of one tool call, with the channel of its arguments.
@@ -177,6 +204,16 @@ impl Role {
             Role::TokenBytes(label) => Role::OwnBytes(label.kind),
             Role::Unlisted(kind) => Role::Own(kind),
             other => other,
+        }
+    }
+
+    /// The channel that it speaks of.
+    pub(crate) fn label(self) -> Option<Label> {
+        match self {
+            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Some(label),
+            Role::Token(label) | Role::TokenBytes(label) | Role::Call(label) | Role::Ends(label) => Some(label),
+            Role::Excerpt(label) => Some(label),
+            _ => None,
         }
     }
 }

@@ -20,6 +20,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     ends_with_a_word: true,
     splits: true,
     keeps: &[MESSAGE_START, BLOCK_START, BLOCK_STOP, MESSAGE_DELTA],
+    keeps_last: &[],
     keeps_texts: false,
     stop_reason: "refusal",
     stop,

@@ -3,7 +3,7 @@
 use super::{Moderator, emptied};
 use crate::wire::Observer;
 use crate::wire::coding::Coding;
-use crate::wire::framing::{Wrap, reseal, reseal_chunk};
+use crate::wire::framing::{Wrap, reseal, reseal_chunk, rewritten};
 use crate::wire::grammar::Kept;
 use crate::wire::queue::{Edit, End, Field, Parts, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
@@ -42,7 +42,7 @@ impl Moderator {
         !self.queue.is_empty()
             && self.queue.front_fields().all(|field| {
                 let entry = self.lanes.entry(field.lane);
-                let is_whole = !self.is_atomic(entry) || entry.lane.is_finished();
+                let is_whole = !self.is_atomic(entry) || entry.lane.is_whole();
                 matches!(field.end, End::Known(end) if end <= entry.lane.decided()) && is_whole
             })
     }
@@ -70,6 +70,9 @@ impl Moderator {
         }
         if let Some((kind, place)) = keep {
             let text = within(&raw, &place, &edits);
+            if self.keeps_last.contains(&kind) {
+                self.kept.retain(|kept| kept.kind != kind);
+            }
             self.kept.push(Kept { kind, text });
         }
         let bytes = sealed(raw, wrap, edits);
@@ -117,7 +120,7 @@ impl Moderator {
     fn is_of_half_call(&self, fields: &[Field]) -> bool {
         let is_half = |field: &&Field| {
             let entry = self.lanes.entry(field.lane);
-            self.is_atomic(entry) && !entry.lane.is_finished()
+            self.is_atomic(entry) && !entry.lane.is_whole()
         };
         let mut calls: Vec<_> =
             fields.iter().filter(|field| field.touch == Touch::Call).map(|call| &call.raw).collect();
@@ -128,7 +131,7 @@ impl Moderator {
 
     /// What becomes of a field that leaves, if anything.
     fn edit(&mut self, field: &Field, raw: &Bytes, extent: Extent) -> Option<Edit> {
-        let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_finished();
+        let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_whole();
         let lane = &mut self.lanes.entry_mut(field.lane).lane;
         let limit = if extent == Extent::Decided { lane.decided() } else { u64::MAX };
         let end = match field.end {
@@ -170,9 +173,11 @@ impl Moderator {
 /// An event's bytes with its edits made.
 fn sealed(raw: Bytes, wrap: Wrap, mut edits: Vec<Edit>) -> Bytes {
     match wrap {
+        Wrap::Lines { event_len } if edits.is_empty() => raw.slice(..event_len as usize),
         Wrap::Chunk { frame_len, .. } if edits.is_empty() => raw.slice(..frame_len as usize),
         _ if edits.is_empty() => raw,
         Wrap::Bare => apply(&raw, &mut edits),
+        Wrap::Lines { event_len } => rewritten(&raw, event_len, edits),
         Wrap::Frame => reseal(&raw, &mut edits),
         Wrap::Chunk { frame_len, content } => reseal_chunk(&raw, frame_len, content, edits),
     }
