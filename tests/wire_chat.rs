@@ -845,10 +845,12 @@ fn long_deltas_may_leave_in_two_parts() {
     assert_eq!(output.text(), content("a [s], # and more, and more ") + &rest + &end);
     // Too little is decided, or it says more than a delta.
     let short = content("short se") + &content("ction") + &end;
-    assert_eq!(split(&[short.clone()]).text(), short);
+    assert_eq!(split(std::slice::from_ref(&short)).text(), short);
     let last = delta_of(0, r#"{"content":"A long delta, se","refusal":""}"#);
     let other = last.clone() + &content("ction") + &end;
-    assert_eq!(split(&[other.clone()]).text(), other);
+    assert_eq!(split(std::slice::from_ref(&other)).text(), other);
+    let marked = "\u{feff}".to_owned() + &long;
+    assert_eq!(split(&[marked.clone(), end.clone()]).text(), marked + &end, "its mark would stand there twice");
     assert_eq!(split(&[long, end.clone()]).text(), content("A \\u00e9long delta, ") + &content("se") + &end);
 }
 

@@ -7,6 +7,7 @@ mod sse;
 mod unframed;
 
 pub(crate) use frames::{reseal, reseal_chunk};
+pub(crate) use sse::BOM;
 pub(crate) use sse::rewritten;
 
 use super::grammar::{Fault, Said};

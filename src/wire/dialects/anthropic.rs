@@ -168,7 +168,7 @@ fn stop(account: &Account<'_>) -> Option<Vec<Said>> {
         .collect();
     let is_refused = |text: &[u8]| Members::of(text)?.string("delta.stop_reason").map(|reason| reason == b"refusal");
     // Should the message have told another reason, a client takes the later one.
-    if kept(MESSAGE_DELTA).last().and_then(|delta| is_refused(&delta.text)) != Some(true) {
+    if kept(MESSAGE_DELTA).next_back().and_then(|delta| is_refused(&delta.text)) != Some(true) {
         let told = account.usage.and_then(Members::of);
         let tokens = told.and_then(|usage| usage.number::<u64>("output_tokens")).unwrap_or(0);
         events.push(Said::of(

@@ -16,7 +16,8 @@ use crate::wire::queue::{Edit, Folded, Payload, apply};
 use bytes::Bytes;
 use std::ops::Range;
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// A byte order mark in UTF-8, which may stand at a stream's beginning.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Cuts an event stream into events.
 #[derive(Debug)]

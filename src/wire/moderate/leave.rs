@@ -3,7 +3,7 @@
 use super::{Moderator, emptied};
 use crate::wire::Observer;
 use crate::wire::coding::Coding;
-use crate::wire::framing::{Wrap, reseal, reseal_chunk, rewritten};
+use crate::wire::framing::{BOM, Wrap, reseal, reseal_chunk, rewritten};
 use crate::wire::grammar::Kept;
 use crate::wire::queue::{Edit, End, Field, Parts, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
@@ -86,7 +86,8 @@ impl Moderator {
         let Some(least) = self.split_bytes else { return };
         let Some((event, field)) = self.queue.front_of_one() else { return };
         let is_whole = event.parts == Parts::Two && event.edits.is_empty();
-        let may_split = is_whole || event.parts == Parts::Rest;
+        // A byte order mark stands at a stream's beginning once.
+        let may_split = (is_whole && !event.raw.starts_with(BOM)) || event.parts == Parts::Rest;
         let (true, Touch::Splice, Coding::Text(_)) = (may_split, field.touch, field.coding) else { return };
         let lane = &self.lanes.entry(field.lane).lane;
         let content = &event.raw[field.raw.start as usize..field.raw.end as usize];
