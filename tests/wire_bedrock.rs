@@ -157,6 +157,10 @@ fn a_policy_stop_at_every_frame() {
     let said = said(&at_every_cut(&usual(), CONVERSE, &between));
     assert_eq!(said.iter().filter(|(kind, _)| kind == "contentBlockStop").count(), 1, "the block was closed already");
     assert_eq!(said.last().unwrap().1, json!({"stopReason": "content_filtered"}));
+    // In the accounts behind the end: a client takes the later reason.
+    let behind = [begin(), text(0, "a"), close(0), finish("end_turn"), event("metadata", r#"{"note":"forbidden"}"#)];
+    let said = self::said(&at_every_cut(&usual(), CONVERSE, &behind.concat()));
+    assert_eq!(said.last().unwrap().1, json!({"stopReason": "content_filtered"}));
 }
 
 #[test]

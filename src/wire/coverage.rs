@@ -94,7 +94,7 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
         Role::Last | Role::Ends(_) => Coverage::Structure,
-        Role::Finish | Role::Reason | Role::End | Role::Error | Role::Usage => Coverage::Structure,
+        Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }
 }

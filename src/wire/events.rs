@@ -38,7 +38,9 @@ struct Progress {
     /// An event of the dialect.
     native: bool,
     reported_error: bool,
-    /// An event said that the answer is at its end. Some protocols send accounts after it.
+    /// An event said that the answer is at its end, but accounts of it follow.
+    concluded: bool,
+    /// An event said that the answer is at its end.
     complete: bool,
     /// The protocol's last word.
     end: bool,
@@ -272,6 +274,7 @@ impl EventStream {
 
     fn note(&mut self, signals: &Signals, event: &Event) {
         self.progress.reported_error |= signals.is_error;
+        self.progress.concluded = signals.is_conclusion || (self.progress.concluded && !signals.is_beginning);
         self.progress.complete = signals.is_end || (self.progress.complete && !signals.is_beginning);
         if self.first.as_ref().is_none_or(|first| signals.has_choice && !first.has_choice) && self.progress.native {
             let (raw, payload) = (event.raw.clone(), event.payload.clone());
@@ -300,7 +303,8 @@ impl EventStream {
             && !choices.is_empty()
             && choices.values().all(|choice| *choice == Choice::Finished);
         let is_foreign = self.progress.data && !self.progress.native;
-        let is_at_end = self.progress.end || self.progress.complete || is_finished || is_foreign;
+        let is_said = self.progress.end || self.progress.complete || self.progress.concluded;
+        let is_at_end = is_said || is_finished || is_foreign;
         is_at_end && !self.progress.reported_error
     }
 

@@ -86,6 +86,8 @@ pub(crate) struct Signals {
     pub(crate) is_beginning: bool,
     pub(crate) has_choice: bool,
     pub(crate) is_error: bool,
+    /// It says that the answer is at its end, though accounts follow.
+    pub(crate) is_conclusion: bool,
     /// It says that the answer is at its end.
     pub(crate) is_end: bool,
     /// It tells of an end as the policy's own endings do, so that it cannot leave beside them.
@@ -411,6 +413,11 @@ impl Moderator {
                 signals.is_own_ending = true;
                 self.end_of(found, label, observer)?;
             }
+            Role::Concludes => {
+                signals.is_own_ending = true;
+                signals.is_conclusion = true;
+                self.finish(observer)?;
+            }
             Role::End if node.kind == Kind::String && node.content().is_empty() => {}
             Role::End => {
                 signals.is_own_ending = true;
@@ -669,7 +676,8 @@ fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
         Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
-        Role::Finish | Role::Closes | Role::Last | Role::Ends(_) | Role::End | Role::Error | Role::Usage => Pass::Ends,
+        Role::Finish | Role::Closes | Role::Last | Role::Ends(_) => Pass::Ends,
+        Role::Concludes | Role::End | Role::Error | Role::Usage => Pass::Ends,
         Role::Begins | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,
     }

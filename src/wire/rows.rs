@@ -185,6 +185,8 @@ pub(crate) enum Role {
     Finish,
     /// A word for why the answer is at its end, though not yet that it is.
     Reason,
+    /// Says that the whole answer is at its end, by being there; accounts of it follow.
+    Concludes,
     /// Says that the whole answer is at its end, if it is an object, `true` or a text.
     End,
     /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.

@@ -50,7 +50,7 @@ const LAYOUT: Layout = Layout {
         Group::of(&[BLOCK_START], START).under("start"),
         Group::of(&[BLOCK_DELTA], DELTA).under("delta"),
         Group::of(&[BLOCK_STOP], &[Row("", Role::Ends(INPUT))]),
-        Group::of(&[MESSAGE_STOP], &[Row("", Role::End), Row("stopReason", Role::Inert)]),
+        Group::of(&[MESSAGE_STOP], &[Row("", Role::Concludes), Row("stopReason", Role::Inert)]),
         Group::of(&[METADATA], ACCOUNTS),
         Group::of(&[METADATA], GUARDRAIL).under("trace.guardrail"),
     ],

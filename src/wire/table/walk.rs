@@ -345,7 +345,7 @@ impl Role {
             Role::Choice | Role::Closes | Role::Last | Role::Ends(_) | Role::Citation(_) => false,
             // A string in the place of a number is a text.
             Role::Cites(_) => true,
-            Role::Calls | Role::Call(_) | Role::End | Role::Error | Role::Usage => false,
+            Role::Calls | Role::Call(_) | Role::Concludes | Role::End | Role::Error | Role::Usage => false,
         }
     }
 
