@@ -31,6 +31,7 @@ mod options;
 mod plain;
 mod queue;
 mod reader;
+mod renamed;
 mod request;
 mod rows;
 mod snapshot;
