@@ -780,10 +780,14 @@ fn numbers_that_the_dialect_does_not_know_are_texts() {
 
 #[test]
 fn keys_that_were_told_apart_still_are() {
-    let input = delta_of(0, r#"{"unheard_of":{"11":1,"22":2,"a":3}}"#) + &finish(0, "stop") + DONE;
-    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
-    let expected = delta_of(0, r##"{"unheard_of":{"#":1,"# (2)":2,"a":3}}"##) + &finish(0, "stop") + DONE;
-    assert_eq!(output.text(), expected);
+    for (came, leaves) in [
+        (r#"{"11":1,"22":2,"a":3}"#, r##"{"#":1,"# (2)":2,"a":3}"##),
+        (r##"{"11":1,"#":2}"##, r##"{"# (2)":1,"#":2}"##),
+        (r#"{"11":{"22":1},"b":{"33":2}}"#, r##"{"#":{"#":1},"b":{"#":2}}"##),
+    ] {
+        let stream = |member: &str| delta_of(0, &format!("{{\"unheard_of\":{member}}}")) + &finish(0, "stop") + DONE;
+        assert_eq!(at_every_cut(&usual(), CHAT, stream(came).as_bytes()).text(), stream(leaves));
+    }
 }
 
 #[test]

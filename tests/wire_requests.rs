@@ -359,9 +359,30 @@ fn numbers_are_texts_and_a_touched_one_is_a_string() {
 
 #[test]
 fn edited_keys_stay_apart() {
-    let policy = policy([Rule::regex("key", r"key\d")]);
-    let body = r#"{"key1":1,"key2":{"key3":2},"other":3}"#;
-    assert_eq!(sent(&policy, body), r#"{"[key]":1,"[key] (2)":{"[key] (3)":2},"other":3}"#);
+    let policy = policy([Rule::regex("key", r"key\d+"), Rule::literal("quote", "quoted").redact("\"")]);
+    for (body, expected) in [
+        // Each object has names of its own.
+        (r#"{"key1":1,"key2":{"key3":2},"other":3}"#, r#"{"[key]":1,"[key] (2)":{"[key]":2},"other":3}"#),
+        // Who was never edited keeps its name, wherever it stands and however it is written.
+        (r#"{"key1":1,"[key]":2}"#, r#"{"[key] (2)":1,"[key]":2}"#),
+        (r#"{"[k\u0065y] (2)":1,"[key]":2,"key1":3}"#, r#"{"[k\u0065y] (2)":1,"[key]":2,"[key] (3)":3}"#),
+        (r#"{"key1":1,"key2":2,"[key] (2)":3}"#, r#"{"[key]":1,"[key] (3)":2,"[key] (2)":3}"#),
+        // An edit may make what another one was numbered to.
+        (r#"{"key1":1,"key2":2,"key3 (2)":3}"#, r#"{"[key]":1,"[key] (2)":2,"[key] (2) (2)":3}"#),
+        (r#"{"\u0022":1,"quoted":2}"#, r#"{"\u0022":1,"\" (2)":2}"#),
+    ] {
+        assert_eq!(sent(&policy, body), expected);
+        assert_ne!(moderate(&policy, expected.as_bytes()), RequestOutcome::Refused(Refused::DuplicateKey));
+    }
+}
+
+#[test]
+fn many_edited_keys_cost_no_more_each_than_a_few() {
+    // Compared each with each, these would take minutes.
+    let (policy, many) = (policy([Rule::regex("key", r"key\d+")]), 100_000);
+    let members: Vec<String> = (0..many).map(|n| format!("\"key{n}\":0,\"[key] ({n})\":0")).collect();
+    let out = sent(&policy, &format!("{{{}}}", members.join(",")));
+    assert!(out.contains(&format!("\"[key] ({})\":0", 2 * many - 2)), "numbers go on where others have left off");
 }
 
 #[test]

@@ -109,6 +109,12 @@ impl Tape {
         &self.nodes
     }
 
+    /// The indexes of all nodes of a kind.
+    pub(crate) fn of_kind(&self, kind: Kind) -> impl Iterator<Item = usize> + '_ {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(move |(_, node)| node.kind == kind).map(|(index, _)| index)
+    }
+
     /// The indexes of a container's direct members or elements.
     pub(crate) fn children(&self, parent: usize) -> impl Iterator<Item = usize> + '_ {
         let end = self.nodes[parent].next as usize;

@@ -32,6 +32,7 @@ mod places;
 mod plain;
 mod queue;
 mod reader;
+mod renamed;
 mod request;
 mod rows;
 mod snapshot;

@@ -14,6 +14,7 @@ use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of};
 use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
+use super::renamed::Renamed;
 use super::rows::{Label, Role};
 use super::splice::{Quoted, Splice};
 use super::table::{Found, Part, Table};
@@ -71,8 +72,7 @@ pub(crate) struct Incoming {
     keep: Option<(&'static str, Range<u32>)>,
     sides: Vec<Side>,
     citations: Vec<Citation>,
-    /// Keys that were edited, as they are now.
-    keys: Vec<Vec<u8>>,
+    renamed: Renamed,
     /// How many fields it has put into the queue.
     fields: usize,
     /// Choices of which it tells the end.
@@ -118,7 +118,7 @@ impl Incoming {
             keep: None,
             sides: Vec::new(),
             citations: Vec::new(),
-            keys: Vec::new(),
+            renamed: Renamed::default(),
             fields: 0,
             finished: Vec::new(),
         }
@@ -127,16 +127,6 @@ impl Incoming {
     /// The same event, laid out in another way.
     pub(crate) fn laid_out(&mut self, event: &Event) {
         (self.raw, self.wrap) = (event.raw.clone(), event.wrap.clone());
-    }
-
-    /// Makes a key that was edited another one than those before it: of two members of the same name a client loses
-    /// one.
-    fn tell_apart(&mut self, key: &mut Vec<u8>) {
-        let same = self.keys.iter().filter(|other| *other == key).count();
-        self.keys.push(key.clone());
-        if same > 0 {
-            key.extend_from_slice(format!(" ({})", same + 1).as_bytes());
-        }
     }
 }
 
@@ -326,6 +316,7 @@ impl Moderator {
                 self.pause_left_behind(reading.found, observer);
             }
         }
+        std::mem::take(&mut event.renamed).tell_apart(reading.tape, reading.text, &mut event.edits);
         Ok(())
     }
 
@@ -470,15 +461,10 @@ impl Moderator {
         event: &mut Incoming,
         observer: &mut dyn Observer,
     ) {
-        let node = reading.tape.node(found.node as usize);
-        let (span, coding) = match (found.part, node.kind) {
-            (Part::Key, _) => (node.key(), Coding::TEXT),
-            (Part::Value, Kind::String) => (node.content(), of_string),
-            (Part::Value, _) => (node.span(), Coding::JSON),
-        };
-        let Some(mut with) = self.own(kind, coding, &reading.text[span.clone()], observer) else { return };
+        let (span, coding) = found.own_text(reading.tape, of_string);
+        let Some(with) = self.own(kind, coding, &reading.text[span.clone()], observer) else { return };
         if found.part == Part::Key {
-            event.tell_apart(&mut with);
+            event.renamed.note(found.node, event.edits.len());
         }
         event.edits.push(Edit { span: reading.payload.place(span), with });
     }

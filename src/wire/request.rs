@@ -8,12 +8,12 @@ use super::json::{Kind, Refusal, Tape, unescape_into};
 use super::lanes::coding_of;
 use super::moderate::Moderator;
 use super::queue::{Edit, apply};
+use super::renamed::Renamed;
 use super::rows::{Group, Label, Layout, Role, Row};
 use super::table::{Found, Names, Part, Table, Walked};
 use super::{FilterOptions, Limits, Observer};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -180,38 +180,34 @@ fn edits(policy: &Policy, body: &[u8], limits: Limits, observer: &mut dyn Observ
     // No row tells elements apart, so none can have a bad index.
     TABLE.walk(&tape, body, &mut Names::new(0), &mut walked).map_err(|_| Refused::NotJson)?;
     let mut moderator = Moderator::with_table(policy, &TABLE, &FilterOptions { limits, ..FilterOptions::default() });
-    let (mut edits, mut keys) = (Vec::new(), BTreeMap::new());
+    let (mut edits, mut renamed) = (Vec::new(), Renamed::default());
     for found in &walked.found {
         let (span, coding) = text_of(&tape, body, found);
-        let Some(mut with) = moderator.own(ChannelKind::Prompt, coding, &body[span.clone()], observer) else {
+        let Some(with) = moderator.own(ChannelKind::Prompt, coding, &body[span.clone()], observer) else {
             continue;
         };
         if let Some(verdict) = moderator.stop() {
             return Err(Refused::Terminated(verdict.clone()));
         }
         if found.part == Part::Key {
-            tell_apart(&mut with, &mut keys);
+            renamed.note(found.node, edits.len());
         }
         edits.push(Edit { span: span.start as u32..span.end as u32, with });
     }
+    renamed.tell_apart(&tape, body, &mut edits);
     Ok(edits)
 }
 
 /// Where a field's text is, and how it stands there.
 fn text_of(tape: &Tape, body: &[u8], found: &Found) -> (Range<usize>, Coding) {
-    let node = tape.node(found.node as usize);
-    let of_string = coding_of(found.role);
-    match (found.part, node.kind, found.role) {
-        (Part::Key, ..) => (node.key(), Coding::TEXT),
-        (Part::Value, Kind::String, Role::Repeat(label))
-            if label != ARGS && is_of_type(tape, body, found, label.name) =>
-        {
-            let content = node.content();
-            let text = text_before_payload(&body[content.clone()]);
-            (content.start..content.start + text, of_string)
+    let (span, coding) = found.own_text(tape, coding_of(found.role));
+    let is_string = found.part == Part::Value && tape.node(found.node as usize).kind == Kind::String;
+    match found.role {
+        Role::Repeat(label) if is_string && label != ARGS && is_of_type(tape, body, found, label.name) => {
+            let text = text_before_payload(&body[span.clone()]);
+            (span.start..span.start + text, coding)
         }
-        (Part::Value, Kind::String, _) => (node.content(), of_string),
-        (Part::Value, ..) => (node.span(), Coding::JSON),
+        _ => (span, coding),
     }
 }
 
@@ -229,15 +225,6 @@ fn is_of_type(tape: &Tape, body: &[u8], found: &Found, kind: &str) -> bool {
         unescape_into(&body[named.content()], &mut name);
     }
     name == kind.as_bytes()
-}
-
-/// Makes an edited key another one than those before it: of two members of the same name one would be lost.
-fn tell_apart(key: &mut Vec<u8>, keys: &mut BTreeMap<Vec<u8>, usize>) {
-    let same = keys.entry(key.clone()).or_default();
-    *same += 1;
-    if *same > 1 {
-        key.extend_from_slice(format!(" ({same})").as_bytes());
-    }
 }
 
 /// How much of a string's raw content is text: what stands before the base64, or all of it if there is none.

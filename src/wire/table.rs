@@ -4,8 +4,11 @@ mod walk;
 
 pub(crate) use walk::{Names, Walked};
 
+use super::coding::Coding;
+use super::json::{Kind, Tape};
 use super::rows::{Group, Label, Layout, Notation, Reading, Role};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// A field of an event that something must be done about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,19 @@ pub(crate) struct Found {
 pub(crate) enum Part {
     Key,
     Value,
+}
+
+impl Found {
+    /// Where its text lies if that is one of its own, and how it stands there: in a string, a value's does as
+    /// `of_string` says.
+    pub(crate) fn own_text(&self, tape: &Tape, of_string: Coding) -> (Range<usize>, Coding) {
+        let node = tape.node(self.node as usize);
+        match (self.part, node.kind) {
+            (Part::Key, _) => (node.key(), Coding::TEXT),
+            (Part::Value, Kind::String) => (node.content(), of_string),
+            (Part::Value, _) => (node.span(), Coding::JSON),
+        }
+    }
 }
 
 /// An event whose choices cannot be told apart: an `index` that is no index, or more names than the limit.
