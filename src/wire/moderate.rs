@@ -330,6 +330,14 @@ impl Moderator {
             Role::Text(label) | Role::Echo(label) => {
                 self.delta(found, 0, label.kind, reading.string(node.content()), Touch::Splice, event, observer)?;
             }
+            Role::Last(label) => {
+                let delta = Found { role: Role::Text(label), ..*found };
+                let content = reading.string(node.content());
+                self.delta(&delta, 0, label.kind, content, Touch::Splice, event, observer)?;
+                let key = Key { choice: found.choice, lane: found.lane, item: found.item, name: 0 };
+                let over = self.lanes.retire(key).into_iter().collect();
+                self.finish_lanes(over, observer)?;
+            }
             Role::Unlisted(kind) => {
                 let name = self.lanes.name(reading.tape.key(reading.text, found.node as usize, &mut Vec::new()))?;
                 self.delta(found, name, kind, reading.string(node.content()), Touch::Splice, event, observer)?;
@@ -348,6 +356,9 @@ impl Moderator {
             Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
             Role::Citation(label) => self.citation(reading, found, label, event)?,
             Role::Call(args) => self.call(reading, found, args, around, event)?,
+            Role::GoesOn(args) => {
+                self.arguments(found, args)?;
+            }
             Role::Begins => {
                 signals.is_beginning = true;
                 self.finish(observer)?;

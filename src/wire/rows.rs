@@ -2,7 +2,7 @@
 //!
 //! A path names a field from where its group stands: `a.b` is a member of a member, `a[]` every element of an array,
 //! `a[#]` every element that is told apart by its member `index` (or, without one, by its place), `a[?b]` every
-//! element whose member `b` is `true`, `a.*` every member that no other row names, `a.**` everything below, and the
+//! element whose member `b` is `true`, `a[=b]` every element that is told apart by what its member `b` says, `a.*` every member that no other row names, `a.**` everything below, and the
 //! empty path the group's own place.
 //!
 //! A string that no row names is moderated as a text of its own, and so is every number and every key that no row
@@ -114,6 +114,8 @@ impl Label {
 pub(crate) enum Role {
     /// Carries the deltas of a channel.
     Text(Label),
+    /// Carries the last delta of a channel: what comes next under its name is another one.
+    Last(Label),
     /// Repeats, delta by delta, what another field of the same choice carries. Moderated like any text, but what is
     /// found in it is reported only where the other field is absent.
     Echo(Label),
@@ -154,6 +156,8 @@ pub(crate) enum Role {
     Calls,
     /// The object of one tool call, with the channel of its arguments.
     Call(Label),
+    /// Says, by being `true`, that the call with these arguments is not whole.
+    GoesOn(Label),
     /// Says that its choice is at its end, unless it is `null` or empty.
     Finish,
     /// Says that the whole answer is at its end, if it is an object, `true` or a text.

@@ -57,6 +57,8 @@ struct Place {
 enum Elements {
     Alike,
     Indexed,
+    /// Told apart by what this member says.
+    Named(&'static str),
 }
 
 /// How far a place's row holds.
@@ -129,7 +131,7 @@ impl Table {
 
     fn lane(&mut self, role: Role) -> u16 {
         let lane = match role {
-            Role::Text(label) => (Form::Text, label.name),
+            Role::Text(label) | Role::Last(label) => (Form::Text, label.name),
             Role::Echo(label) => (Form::Echo, label.name),
             Role::Snapshot(label) => (Form::Snapshot, label.name),
             Role::Token(label) => (Form::Token, label.name),
@@ -156,7 +158,10 @@ impl Table {
                 at = match bracket {
                     "" => self.elements(at, Elements::Alike),
                     "#" => self.elements(at, Elements::Indexed),
-                    flag => self.flagged(at, flag.trim_start_matches('?')),
+                    other => match other.strip_prefix('=') {
+                        Some(member) => self.elements(at, Elements::Named(member)),
+                        None => self.flagged(at, other.trim_start_matches('?')),
+                    },
                 };
             }
         }
@@ -224,7 +229,7 @@ impl Role {
     /// What a field of this role is where its text stands whole.
     fn as_whole(self) -> Role {
         match self {
-            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
+            Role::Text(label) | Role::Last(label) | Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
             Role::Token(label) => Role::Own(label.kind),
             Role::TokenBytes(label) => Role::OwnBytes(label.kind),
             Role::Unlisted(kind) => Role::Own(kind),

@@ -19,9 +19,9 @@ impl Table {
         let Walked { kind, found, fixed } = walked;
         found.clear();
         fixed.clear();
-        let mut walk = Walk { table: self, tape, text, found, fixed, key: Vec::new() };
+        let mut walk = Walk { table: self, tape, text, names, found, fixed, key: Vec::new() };
         let root = walk.root(kind);
-        let scope = walk.scope(names)?;
+        let scope = walk.scope()?;
         walk.value(0, Some(root), scope)
     }
 }
@@ -85,6 +85,7 @@ struct Walk<'a> {
     table: &'a Table,
     tape: &'a Tape,
     text: &'a [u8],
+    names: &'a mut Names,
     found: &'a mut Vec<Found>,
     fixed: &'a mut Vec<u32>,
     key: Vec<u8>,
@@ -105,23 +106,26 @@ impl Walk<'_> {
     }
 
     /// The choice and the item that the event says it is about.
-    fn scope(&mut self, names: &mut Names) -> Result<Scope, BadIndex> {
+    fn scope(&mut self) -> Result<Scope, BadIndex> {
         let mut scope = Scope::default();
         for members in self.table.layout.indexes.iter().filter(|members| !members.is_empty()) {
             let node = members.iter().find_map(|name| self.member(name));
             let index = match node.map(|node| (node, self.kind(node))) {
                 None | Some((_, Kind::Null)) => continue,
-                Some((node, Kind::String)) => {
-                    self.fixed.push(node as u32);
-                    let mut name = Vec::new();
-                    unescape_into(&self.text[self.tape.node(node).content()], &mut name);
-                    names.number(&name)?
-                }
+                Some((node, Kind::String)) => self.name(node)?,
                 Some((node, _)) => self.digits(node)?,
             };
             scope = scope.enter(index);
         }
         Ok(scope)
+    }
+
+    /// The number of what a string says.
+    fn name(&mut self, node: usize) -> Result<u32, BadIndex> {
+        self.fixed.push(node as u32);
+        let mut name = Vec::new();
+        unescape_into(&self.text[self.tape.node(node).content()], &mut name);
+        self.names.number(&name)
     }
 
     /// A member of the root.
@@ -166,6 +170,7 @@ impl Walk<'_> {
             }
             Some((_, Role::Choice | Role::Call(_) | Role::Citation(_))) if kind != Kind::Object => {}
             Some((_, Role::Calls)) if !is_container => {}
+            Some((_, Role::GoesOn(_))) if matches!(kind, Kind::False | Kind::Null) => {}
             Some((_, Role::Error | Role::Side | Role::Closes)) if kind == Kind::Null => {}
             Some((_, Role::End)) if matches!(kind, Kind::Null | Kind::False | Kind::Number) => {}
             Some((_, Role::TokenBytes(_) | Role::OwnBytes(_))) if kind != Kind::Array => {}
@@ -254,7 +259,7 @@ impl Walk<'_> {
             Kind::Object | Kind::Array => false,
             Kind::String | Kind::Number => role == Some(Role::Inert),
             Kind::Null => true,
-            _ => !matches!(role, Some(Role::Side | Role::End)),
+            _ => !matches!(role, Some(Role::Side | Role::End | Role::GoesOn(_))),
         }
     }
 
@@ -266,6 +271,7 @@ impl Walk<'_> {
         for (i, child) in tape.children(parent).enumerate() {
             let scope = match elements {
                 Some((Elements::Indexed, _)) => scope.enter(self.index(child, i)?),
+                Some((Elements::Named(member), _)) => scope.enter(self.named(child, i, member)?),
                 _ => scope,
             };
             let to = match flagged {
@@ -288,6 +294,16 @@ impl Walk<'_> {
         match member.flatten() {
             Some(member) if self.kind(member) != Kind::Null => self.digits(member),
             _ => Ok(place as u32),
+        }
+    }
+
+    /// What tells an element apart by a name.
+    fn named(&mut self, element: usize, place: usize, member: &str) -> Result<u32, BadIndex> {
+        let is_object = self.kind(element) == Kind::Object;
+        let member = is_object.then(|| self.tape.member(self.text, element, member)).flatten();
+        match member.filter(|member| self.kind(*member) == Kind::String) {
+            Some(member) => self.name(member),
+            None => Ok(place as u32),
         }
     }
 
@@ -315,13 +331,14 @@ impl Role {
     /// Whether it speaks of a string, rather than of a value of any kind.
     fn is_of_strings(self) -> bool {
         match self {
-            Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
+            Role::Text(_) | Role::Last(_) | Role::Echo(_) | Role::Snapshot(_) => true,
+            Role::Repeat(_) | Role::Token(_) => true,
             Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) | Role::Finish | Role::Seal(_) | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
             Role::Choice | Role::Closes | Role::Citation(_) => false,
             // A string in the place of a number is a text.
             Role::Cites(_) => true,
-            Role::Calls | Role::Call(_) | Role::End | Role::Error | Role::Usage => false,
+            Role::Calls | Role::Call(_) | Role::GoesOn(_) | Role::End | Role::Error | Role::Usage => false,
         }
     }
 
@@ -329,7 +346,7 @@ impl Role {
     fn channel(self) -> ChannelKind {
         match self {
             Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => label.kind,
-            Role::Token(label) | Role::TokenBytes(label) | Role::Excerpt(label) => label.kind,
+            Role::Last(label) | Role::Token(label) | Role::TokenBytes(label) | Role::Excerpt(label) => label.kind,
             Role::Own(kind) | Role::OwnBytes(kind) | Role::Unlisted(kind) => kind,
             _ => ChannelKind::Text,
         }
