@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod any;
+mod gemini;
 pub(crate) mod openai_chat;
 
 pub(crate) use any::GRAMMAR as ANY;
@@ -14,14 +15,15 @@ use super::table::Table;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 2] = [&anthropic::GRAMMAR, &openai_chat::GRAMMAR];
+const ALL: [&Grammar; 3] = [&anthropic::GRAMMAR, &gemini::GRAMMAR, &openai_chat::GRAMMAR];
 
 impl Dialect {
-    /// How the dialect's streams are framed where nothing else is told.
-    pub(crate) fn framing(self) -> Framing {
+    /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
+    pub(crate) fn framing(self) -> Option<Framing> {
         match self {
-            Dialect::Text | Dialect::Json => Framing::Document,
-            Dialect::Anthropic | Dialect::OpenAiChat => Framing::EventStream,
+            Dialect::Text | Dialect::Gemini => None,
+            Dialect::Json => Some(Framing::Document),
+            Dialect::Anthropic | Dialect::OpenAiChat => Some(Framing::EventStream),
         }
     }
 
@@ -29,6 +31,7 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Json => ANY,
             Dialect::Anthropic => anthropic::GRAMMAR,
+            Dialect::Gemini => gemini::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
         }
     }

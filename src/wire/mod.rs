@@ -55,6 +55,9 @@ pub enum Dialect {
     Json,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Gemini's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI: an event stream, or an
+    /// array that comes element by element.
+    Gemini,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
 }

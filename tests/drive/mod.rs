@@ -100,8 +100,13 @@ pub fn at_every_cut(policy: &Policy, dialect: Option<Dialect>, input: &[u8]) -> 
     whole
 }
 
-/// The JSON of every event that is an object.
+/// The JSON of every event that is an object, or of the elements of an array, or of a document.
 pub fn events(stream: &str) -> Vec<Value> {
+    match serde_json::from_str(stream) {
+        Ok(Value::Array(elements)) => return elements,
+        Ok(document) => return vec![document],
+        Err(_) => {}
+    }
     let data = |block: &str| {
         let lines = block.lines().filter_map(|line| line.strip_prefix("data:").map(str::trim_start));
         serde_json::from_str(&lines.collect::<Vec<_>>().join("\n")).ok().filter(Value::is_object)
@@ -132,6 +137,8 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
     ("azure-chat", Dialect::OpenAiChat),
     ("compat-chat", Dialect::OpenAiChat),
+    ("gemini", Dialect::Gemini),
+    ("gemini-jsonarray", Dialect::Gemini),
     ("openai-chat", Dialect::OpenAiChat),
 ];
 
