@@ -168,12 +168,11 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
-            Some((_, Role::Choice | Role::Call(_) | Role::Citation(_))) if kind != Kind::Object => {}
-            Some((_, Role::Calls)) if !is_container => {}
-            Some((_, Role::GoesOn(_))) if matches!(kind, Kind::False | Kind::Null) => {}
-            Some((_, Role::Error | Role::Side | Role::Closes)) if kind == Kind::Null => {}
-            Some((_, Role::End)) if matches!(kind, Kind::Null | Kind::False | Kind::Number) => {}
-            Some((_, Role::TokenBytes(_) | Role::OwnBytes(_))) if kind != Kind::Array => {}
+            Some((_, role)) if !role.is_of(kind) => {
+                if is_text {
+                    self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
+                }
+            }
             Some((lane, role)) if !role.is_of_strings() => {
                 self.find(role, lane, node, Part::Value, scope);
                 // Numbers in it are bytes, or speak of tokens.
@@ -328,6 +327,20 @@ impl Role {
         !matches!(self, Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side)
     }
 
+    /// Whether a value of this kind can have this role; a text that cannot is one of its own.
+    fn is_of(self, kind: Kind) -> bool {
+        match self {
+            Role::Choice | Role::Call(_) | Role::Citation(_) => kind == Kind::Object,
+            Role::Calls => matches!(kind, Kind::Object | Kind::Array),
+            Role::TokenBytes(_) | Role::OwnBytes(_) => kind == Kind::Array,
+            Role::Cites(_) => kind == Kind::Number,
+            Role::GoesOn(_) => !matches!(kind, Kind::False | Kind::Null),
+            Role::Error | Role::Side | Role::Closes => kind != Kind::Null,
+            Role::End => !matches!(kind, Kind::Null | Kind::False | Kind::Number),
+            _ => true,
+        }
+    }
+
     /// Whether it speaks of a string, rather than of a value of any kind.
     fn is_of_strings(self) -> bool {
         match self {
@@ -335,9 +348,7 @@ impl Role {
             Role::Repeat(_) | Role::Token(_) => true,
             Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) | Role::Finish | Role::Seal(_) | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
-            Role::Choice | Role::Closes | Role::Citation(_) => false,
-            // A string in the place of a number is a text.
-            Role::Cites(_) => true,
+            Role::Choice | Role::Closes | Role::Citation(_) | Role::Cites(_) => false,
             Role::Calls | Role::Call(_) | Role::GoesOn(_) | Role::End | Role::Error | Role::Usage => false,
         }
     }
@@ -447,6 +458,30 @@ mod tests {
         for ((role, text, ..), expected) in found.iter().zip(expected) {
             assert_eq!((*role, text.as_str()), expected);
         }
+    }
+
+    #[test]
+    fn a_text_is_one_wherever_something_else_belongs() {
+        let texts = |layout, text| {
+            let found = walk_as(layout, "", text).unwrap();
+            found.into_iter().filter(|(role, ..)| *role == OWN_TEXT).map(|(_, text, ..)| text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&CHAT, r#"{"choices":["a",7]}"#), ["\"a\"", "7"]);
+        const ODD: Layout = Layout {
+            kind: &[],
+            indexes: [&[], &[]],
+            groups: &[Group::all(&[
+                Row("a", Role::Call(ARGS)),
+                Row("b", Role::Calls),
+                Row("c", Role::TokenBytes(TEXT)),
+                Row("d", Role::Citation(TEXT)),
+                Row("d.start", Role::Cites(crate::wire::rows::Cites::Start)),
+                Row("e", Role::End),
+            ])],
+        };
+        let text = r#"{"a":"1","b":"2","c":"3","d":"4","e":5}"#;
+        assert_eq!(texts(&ODD, text), ["\"1\"", "\"2\"", "\"3\"", "\"4\"", "5"]);
+        assert_eq!(texts(&ODD, r#"{"d":{"start":"6"}}"#), ["\"6\""]);
     }
 
     #[test]
