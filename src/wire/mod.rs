@@ -58,6 +58,8 @@ pub enum Dialect {
     /// Gemini's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI: an event stream, or an
     /// array that comes element by element.
     Gemini,
+    /// Gemini's Interactions API.
+    GeminiInteractions,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
 }

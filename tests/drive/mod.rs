@@ -138,6 +138,7 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("azure-chat", Dialect::OpenAiChat),
     ("compat-chat", Dialect::OpenAiChat),
     ("gemini", Dialect::Gemini),
+    ("gemini-interactions", Dialect::GeminiInteractions),
     ("gemini-jsonarray", Dialect::Gemini),
     ("openai-chat", Dialect::OpenAiChat),
 ];
