@@ -10,6 +10,13 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+/// Streams that do not come to their protocol's end: a client must not think that they did.
+const UNFINISHED: [&str; 3] = [
+    "gemini/firebase__vertexai-streaming-failure-empty-content.sse",
+    "gemini/firebase__vertexai-streaming-failure-malformed-content.sse",
+    "gemini/firebase__vertexai-streaming-success-quotes-escaped.sse",
+];
+
 const CUTS: [usize; 5] = [1, 2, 3, 7, 64];
 
 #[test]
@@ -22,7 +29,13 @@ fn untouched_streams_leave_as_they_came() {
                 let output = cut(&never, dialect, &input, size);
                 assert!(output.bytes.starts_with(&input), "{name} at {size}: {:?}", output.ending);
                 let added = String::from_utf8_lossy(&output.bytes[input.len()..]).into_owned();
-                assert_eq!(added, "", "{name}: {:?}", output.ending);
+                let is_cut_off = UNFINISHED.contains(&name.as_str());
+                assert_eq!(
+                    added.contains("upstream_truncated") || added.contains("UPSTREAM_TRUNCATED"),
+                    is_cut_off,
+                    "{name}"
+                );
+                assert!(is_cut_off || added.is_empty(), "{name}: {:?}: {added}", output.ending);
                 assert_eq!(output.verdicts, []);
                 *endings.entry(format!("{:?}", output.ending)).or_default() += 1;
             }
@@ -61,7 +74,8 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
         for size in CUTS {
             assert_eq!(cut(&policy, None, &input, size), whole, "{name} at {size}");
         }
-        if whole.verdicts.is_empty() {
+        // The last words of an unfinished one are withheld.
+        if whole.verdicts.is_empty() && !UNFINISHED.contains(&name.as_str()) {
             assert_eq!(whole.bytes, input, "{name}");
         }
         let waiting = waiting(&policy, dialect, &input);
@@ -89,7 +103,7 @@ fn waiting(policy: &Policy, dialect: Dialect, input: &[u8]) -> Vec<usize> {
 }
 
 /// Fields that carry no model text, by the last names of their paths. This list is the test's own.
-const INERT: [&str; 18] = [
+const INERT: [&str; 19] = [
     "id",
     "object",
     "model",
@@ -99,6 +113,7 @@ const INERT: [&str; 18] = [
     "native_finish_reason",
     "system_fingerprint",
     "service_tier",
+    "serviceTier",
     "provider",
     "obfuscation",
     "format",

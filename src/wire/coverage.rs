@@ -84,7 +84,7 @@ fn covered(layout: &Layout) -> Vec<CoveredField> {
 
 fn coverage_of(role: Role) -> Coverage {
     match role {
-        Role::Text(label) => Coverage::Text(label.kind),
+        Role::Text(label) | Role::LastDelta(label) => Coverage::Text(label.kind),
         Role::Unlisted(kind) => Coverage::Text(kind),
         Role::Call(label) => Coverage::Text(label.kind),
         Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Coverage::Repeats(label.kind),
@@ -93,7 +93,7 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Side | Role::Seal(_) | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
-        Role::Last | Role::Ends(_) => Coverage::Structure,
+        Role::LastEvent | Role::Ends(_) | Role::GoesOn(_) => Coverage::Structure,
         Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }

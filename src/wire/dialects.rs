@@ -5,6 +5,8 @@ mod any;
 mod bedrock_agent;
 mod bedrock_converse;
 mod bedrock_invoke;
+mod gemini;
+mod gemini_interactions;
 pub(crate) mod openai_chat;
 
 pub(crate) use any::GRAMMAR as ANY;
@@ -19,8 +21,10 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 6] = [
+const ALL: [&Grammar; 8] = [
     &anthropic::GRAMMAR,
+    &gemini_interactions::GRAMMAR,
+    &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
     &bedrock_converse::GRAMMAR,
     &bedrock_agent::GRAMMAR,
@@ -30,13 +34,15 @@ const ALL: [&Grammar; 6] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 7] = [
+    pub const ALL: [Dialect; 9] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::Anthropic,
         Dialect::BedrockAgent,
         Dialect::BedrockConverse,
         Dialect::BedrockInvoke,
+        Dialect::Gemini,
+        Dialect::GeminiInteractions,
         Dialect::OpenAiChat,
     ];
 
@@ -57,16 +63,21 @@ impl Dialect {
             Dialect::BedrockAgent => "bedrock-agent",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::BedrockInvoke => "bedrock-invoke",
+            Dialect::Gemini => "gemini",
+            Dialect::GeminiInteractions => "gemini-interactions",
             Dialect::OpenAiChat => "openai-chat",
         }
     }
 
-    /// How the dialect's streams are framed where nothing else is told.
-    pub(crate) fn framing(self) -> Framing {
+    /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
+    pub(crate) fn framing(self) -> Option<Framing> {
         match self {
-            Dialect::Text | Dialect::Json => Framing::Document,
-            Dialect::Anthropic | Dialect::OpenAiChat => Framing::EventStream,
-            Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => Framing::AmazonEventStream,
+            Dialect::Text | Dialect::Gemini => None,
+            Dialect::Json => Some(Framing::Document),
+            Dialect::Anthropic | Dialect::GeminiInteractions | Dialect::OpenAiChat => Some(Framing::EventStream),
+            Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
+                Some(Framing::AmazonEventStream)
+            }
         }
     }
 
@@ -90,6 +101,8 @@ impl Dialect {
             Dialect::BedrockAgent => bedrock_agent::GRAMMAR,
             Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
             Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
+            Dialect::Gemini => gemini::GRAMMAR,
+            Dialect::GeminiInteractions => gemini_interactions::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
         }
     }
@@ -118,6 +131,9 @@ impl std::error::Error for UnknownDialect {}
 /// How the paths of the APIs end, the longer endings first.
 const ROUTES: &[(&str, Dialect)] = &[
     ("/chat/completions", Dialect::OpenAiChat),
+    (":generateContent", Dialect::Gemini),
+    (":streamGenerateContent", Dialect::Gemini),
+    ("/interactions", Dialect::GeminiInteractions),
     ("/converse", Dialect::BedrockConverse),
     ("/converse-stream", Dialect::BedrockConverse),
     ("/invoke", Dialect::BedrockInvoke),

@@ -4,7 +4,7 @@
 use super::beginning::Beginning;
 use super::coding::Coding;
 use super::dialects;
-use super::framing::{Closed, Event, Framer, Framing, Unreadable};
+use super::framing::{Closed, Event, Framer, Framing, Name, Unreadable};
 use super::grammar::{Account, Fault, Grammar, Members, Said};
 use super::moderate::{Choice, Incoming, Moderator, Signals};
 use super::queue::{Edit, Payload};
@@ -203,6 +203,9 @@ impl EventStream {
         incoming: &mut Incoming,
         observer: &mut dyn Observer,
     ) -> Result<Leaves, Failure> {
+        if event.name == Name::End {
+            return self.read_last_word(observer);
+        }
         let data = match event.payload.text(&event.raw) {
             Some(data) => data,
             None if event.is_failure() => b"",
@@ -211,13 +214,7 @@ impl EventStream {
         self.progress.data = true;
         let trimmed = data.trim_ascii();
         if (self.grammar.is_end)(trimmed) {
-            self.moderator.finish(observer)?;
-            if self.moderator.stop().is_some() {
-                // The end that the policy brings has a last word of its own.
-                return Ok(Leaves::Never);
-            }
-            self.progress.end = true;
-            return Ok(Leaves::InTurn);
+            return self.read_last_word(observer);
         }
         let is_blank = trimmed.is_empty();
         if (!is_blank || event.is_failure()) && self.progress.reported_error {
@@ -258,6 +255,17 @@ impl EventStream {
             OtherEvents::Refuse if !is_known => Err(Failure::Unknown),
             _ => Ok(Leaves::InTurn),
         }
+    }
+
+    /// The upstream says that nothing follows.
+    fn read_last_word(&mut self, observer: &mut dyn Observer) -> Result<Leaves, Failure> {
+        self.moderator.finish(observer)?;
+        if self.moderator.stop().is_some() {
+            // The end that the policy brings has a last word of its own.
+            return Ok(Leaves::Never);
+        }
+        self.progress.end = true;
+        Ok(Leaves::InTurn)
     }
 
     /// Finds out whose the stream's first events are.

@@ -123,6 +123,11 @@ impl Lanes {
         self.spoken.clear();
     }
 
+    /// A channel is over, and another one of its name may begin.
+    pub(crate) fn retire(&mut self, key: Key) -> Option<u32> {
+        self.by_key.remove(&key)
+    }
+
     /// No event waits any more: forgets channels that are over.
     pub(crate) fn forget_over(&mut self) {
         if self.by_key.is_empty() {

@@ -68,6 +68,11 @@ pub enum Dialect {
     BedrockConverse,
     /// Amazon Bedrock's `InvokeModel`, with and without a response stream: events and documents of the models' own APIs.
     BedrockInvoke,
+    /// Gemini's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI: an event stream, or an
+    /// array that comes element by element.
+    Gemini,
+    /// Gemini's Interactions API.
+    GeminiInteractions,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
 }

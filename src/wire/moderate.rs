@@ -349,6 +349,14 @@ impl Moderator {
             Role::Text(label) | Role::Echo(label) => {
                 self.delta(found, 0, label.kind, reading.string(node.content()), Touch::Splice, event, observer)?;
             }
+            Role::LastDelta(label) => {
+                let delta = Found { role: Role::Text(label), ..*found };
+                let content = reading.string(node.content());
+                self.delta(&delta, 0, label.kind, content, Touch::Splice, event, observer)?;
+                let key = Key { choice: found.choice, lane: found.lane, item: found.item, name: 0 };
+                let over = self.lanes.retire(key).into_iter().collect();
+                self.finish_lanes(over, observer)?;
+            }
             Role::Unlisted(kind) => {
                 let name = self.lanes.name(reading.tape.key(reading.text, found.node as usize, &mut Vec::new()))?;
                 self.delta(found, name, kind, reading.string(node.content()), Touch::Splice, event, observer)?;
@@ -367,6 +375,9 @@ impl Moderator {
             Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
             Role::Citation(label) => self.citation(reading, found, label, event)?,
             Role::Call(args) => self.call(reading, found, args, around, event)?,
+            Role::GoesOn(args) => {
+                self.arguments(found, args)?;
+            }
             Role::Begins => {
                 signals.is_beginning = true;
                 self.finish(observer)?;
@@ -394,7 +405,7 @@ impl Moderator {
                 let lanes = self.lanes.of_choice(found.choice);
                 self.finish_lanes(lanes, observer)?;
             }
-            Role::Last => {
+            Role::LastEvent => {
                 self.finish_choice(found.choice, observer)?;
                 if self.lanes.stop().is_none() {
                     self.choices.insert(found.choice, Choice::Finished);
@@ -662,7 +673,7 @@ fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
         Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
-        Role::Finish | Role::Closes | Role::Last | Role::Ends(_) => Pass::Ends,
+        Role::Finish | Role::Closes | Role::LastEvent | Role::Ends(_) => Pass::Ends,
         Role::Concludes | Role::End | Role::Error | Role::Usage => Pass::Ends,
         Role::Begins | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,

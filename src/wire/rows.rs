@@ -2,7 +2,7 @@
 //!
 //! A path names a field from where its group stands: `a.b` is a member of a member, `a[]` every element of an array,
 //! `a[#]` every element that is told apart by its member `index` (or, without one, by its place), `a[?b]` every
-//! element whose member `b` is `true`, `a.*` every member that no other row names, `a.**` everything below, and the
+//! element whose member `b` is `true`, `a[=b]` every element that is told apart by what its member `b` says, `a.*` every member that no other row names, `a.**` everything below, and the
 //! empty path the group's own place.
 //!
 //! A string that no row names is moderated as a text of its own, and so is every number and every key that no row
@@ -137,6 +137,8 @@ impl Label {
 pub(crate) enum Role {
     /// Carries the deltas of a channel.
     Text(Label),
+    /// Carries the last delta of a channel: what comes next under its name is another one.
+    LastDelta(Label),
     /// Repeats, delta by delta, what another field of the same choice carries. Moderated like any text, but what is
     /// found in it is reported only where the other field is absent.
     Echo(Label),
@@ -174,13 +176,15 @@ pub(crate) enum Role {
     /// Says that its choice is at its end, by being there.
     Closes,
     /// Says that its event is its choice's last, by being there, but not why. It may be a number.
-    Last,
+    LastEvent,
     /// Says that a channel is at its end, by being there.
     Ends(Label),
     /// Holds the tool calls of a choice.
     Calls,
     /// The object of one tool call, with the channel of its arguments.
     Call(Label),
+    /// Says, by being `true`, that the call with these arguments is not whole.
+    GoesOn(Label),
     /// Says that its choice is at its end, unless it is `null` or empty.
     Finish,
     /// A word for why the answer is at its end, though not yet that it is.
@@ -201,7 +205,8 @@ impl Role {
     /// What a field of this role is where its text stands whole.
     pub(crate) fn as_whole(self) -> Role {
         match self {
-            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
+            Role::Text(label) | Role::LastDelta(label) => Role::Repeat(label),
+            Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
             Role::Token(label) => Role::Own(label.kind),
             Role::TokenBytes(label) => Role::OwnBytes(label.kind),
             Role::Unlisted(kind) => Role::Own(kind),
@@ -214,7 +219,7 @@ impl Role {
         match self {
             Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Some(label),
             Role::Token(label) | Role::TokenBytes(label) | Role::Call(label) | Role::Ends(label) => Some(label),
-            Role::Excerpt(label) => Some(label),
+            Role::Excerpt(label) | Role::LastDelta(label) | Role::GoesOn(label) => Some(label),
             _ => None,
         }
     }

@@ -73,6 +73,8 @@ struct Place {
 enum Elements {
     Alike,
     Indexed,
+    /// Told apart by what this member says.
+    Named(&'static str),
 }
 
 /// How far a place's row holds.
@@ -156,7 +158,7 @@ impl Table {
 
     fn lane(&mut self, role: Role) -> u16 {
         let lane = match role {
-            Role::Text(label) => (Form::Text, label.name),
+            Role::Text(label) | Role::LastDelta(label) => (Form::Text, label.name),
             Role::Echo(label) => (Form::Echo, label.name),
             Role::Snapshot(label) => (Form::Snapshot, label.name),
             Role::Token(label) => (Form::Token, label.name),
@@ -183,7 +185,10 @@ impl Table {
                 at = match bracket {
                     "" => self.elements(at, Elements::Alike),
                     "#" => self.elements(at, Elements::Indexed),
-                    flag => self.flagged(at, flag.trim_start_matches('?')),
+                    other => match other.strip_prefix('=') {
+                        Some(member) => self.elements(at, Elements::Named(member)),
+                        None => self.flagged(at, other.trim_start_matches('?')),
+                    },
                 };
             }
         }

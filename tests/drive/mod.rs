@@ -104,7 +104,7 @@ pub fn at_every_cut(policy: &Policy, dialect: Option<Dialect>, input: &[u8]) -> 
     whole
 }
 
-/// The JSON of every event that is an object.
+/// The JSON of every event that is an object, or of the elements of an array, or of a document.
 pub fn events(stream: &[u8]) -> Vec<Value> {
     payloads(stream).iter().filter_map(|text| serde_json::from_str(text).ok()).filter(Value::is_object).collect()
 }
@@ -116,6 +116,11 @@ pub fn payloads(stream: &[u8]) -> Vec<String> {
         let outer = frames.iter().map(|frame| frame.payload.clone());
         let inner = frames.iter().filter(|frame| frame.kind() == "chunk").map(frames::carried);
         return outer.chain(inner).map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
+    }
+    match serde_json::from_slice::<Value>(stream) {
+        Ok(Value::Array(elements)) => return elements.iter().map(Value::to_string).collect(),
+        Ok(document) => return vec![document.to_string()],
+        Err(_) => {}
     }
     let stream = String::from_utf8_lossy(stream).replace("\r\n", "\n");
     if stream.starts_with('{') {
@@ -170,6 +175,9 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("bedrock-converse", Dialect::BedrockConverse),
     ("bedrock-invoke", Dialect::BedrockInvoke),
     ("compat-chat", Dialect::OpenAiChat),
+    ("gemini", Dialect::Gemini),
+    ("gemini-interactions", Dialect::GeminiInteractions),
+    ("gemini-jsonarray", Dialect::Gemini),
     ("openai-chat", Dialect::OpenAiChat),
 ];
 

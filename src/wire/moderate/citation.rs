@@ -84,6 +84,8 @@ impl Moderator {
             Fate::Stays => return,
             Fate::Moves(start, end) => (start, end),
             Fate::Empty(place) => {
+                // Without a beginning it is at that of the text.
+                let place = citation.start.as_ref().map_or(0, |_| place);
                 // In front of what was found in the excerpts themselves: of two edits of one place the first is made.
                 let empty = citation.excerpts.iter().map(|span| Edit { span: span.clone(), with: Vec::new() });
                 edits.splice(0..0, empty);

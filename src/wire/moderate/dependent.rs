@@ -78,9 +78,7 @@ impl Moderator {
         if self.tool_calls == ToolCalls::Streamed {
             return Ok(());
         }
-        let lane = self.table.deltas_of(args).unwrap_or(NO_LANE);
-        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
-        let lane = self.lanes.open(key, Role::Text(args), args.kind, coding_of(Role::Text(args)))?;
+        let lane = self.arguments(found, args)?;
         let at = self.lanes.entry(lane).lane.len();
         let call = reading.tape.node(found.node as usize).span();
         let (touch, place) = match (self.table.has_kinds(), around.calls.contains(&call.start)) {
@@ -90,5 +88,12 @@ impl Moderator {
         };
         let raw = reading.payload.place(place);
         self.add_field(event, Field { lane, touch, end: End::Known(at), start: at, raw, coding: Coding::Bare })
+    }
+
+    /// The channel of a tool call's arguments.
+    pub(super) fn arguments(&mut self, found: &Found, args: Label) -> Result<u32, Failure> {
+        let lane = self.table.deltas_of(args).unwrap_or(NO_LANE);
+        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
+        self.lanes.open(key, Role::Text(args), args.kind, coding_of(Role::Text(args)))
     }
 }

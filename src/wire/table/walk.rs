@@ -19,9 +19,9 @@ impl Table {
         let Walked { kind, found, fixed } = walked;
         found.clear();
         fixed.clear();
-        let mut walk = Walk { table: self, tape, text, found, fixed, key: Vec::new() };
+        let mut walk = Walk { table: self, tape, text, names, found, fixed, key: Vec::new() };
         let root = walk.root(kind);
-        let scope = walk.scope(names)?;
+        let scope = walk.scope()?;
         walk.value(0, Some(root), scope)
     }
 }
@@ -85,6 +85,7 @@ struct Walk<'a> {
     table: &'a Table,
     tape: &'a Tape,
     text: &'a [u8],
+    names: &'a mut Names,
     found: &'a mut Vec<Found>,
     fixed: &'a mut Vec<u32>,
     key: Vec<u8>,
@@ -124,24 +125,27 @@ impl Walk<'_> {
     }
 
     /// The choice and the item that the event says it is about.
-    fn scope(&mut self, names: &mut Names) -> Result<Scope, BadIndex> {
+    fn scope(&mut self) -> Result<Scope, BadIndex> {
         let mut scope = Scope::default();
         for (slot, paths) in self.table.layout.indexes.iter().enumerate().filter(|(_, paths)| !paths.is_empty()) {
             let node = paths.iter().find_map(|path| self.member(path));
             let index = match node.map(|node| (node, self.kind(node))) {
                 None | Some((_, Kind::Null)) => continue,
-                Some((node, Kind::String)) => {
-                    self.fixed.push(node as u32);
-                    let mut name = Vec::new();
-                    unescape_into(&self.text[self.tape.node(node).content()], &mut name);
-                    names.number(&name)?
-                }
+                Some((node, Kind::String)) => self.name(node)?,
                 Some((node, _)) => self.digits(node)?,
             };
             scope.indexes[slot] = index;
             scope.depth = slot + 1;
         }
         Ok(scope)
+    }
+
+    /// The number of what a string says.
+    fn name(&mut self, node: usize) -> Result<u32, BadIndex> {
+        self.fixed.push(node as u32);
+        let mut name = Vec::new();
+        unescape_into(&self.text[self.tape.node(node).content()], &mut name);
+        self.names.number(&name)
     }
 
     /// A member of the root, or of its members.
@@ -186,18 +190,18 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
-            Some((_, Role::Choice | Role::Call(_) | Role::Citation(_))) if kind != Kind::Object => {}
-            Some((_, Role::Calls)) if !is_container => {}
-            Some((_, Role::Error | Role::Side | Role::Closes | Role::Last | Role::Ends(_))) if kind == Kind::Null => {}
-            Some((_, Role::End)) if matches!(kind, Kind::Null | Kind::False | Kind::Number) => {}
-            Some((_, Role::TokenBytes(_) | Role::OwnBytes(_))) if kind != Kind::Array => {}
+            Some((_, role)) if !role.is_of(kind) => {
+                if is_text {
+                    self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
+                }
+            }
             Some((lane, role)) if !role.is_of_strings() => {
                 self.find(role, lane, node, Part::Value, scope);
                 // Numbers in it are bytes, or speak of tokens.
                 if place.is_some_and(Place::is_leaf) && !role.has_texts_below() {
                     return self.below(node, Role::Inert, None, scope);
                 }
-                if is_text && (kind, role) != (Kind::Number, Role::Last) {
+                if is_text && (kind, role) != (Kind::Number, Role::LastEvent) {
                     self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope);
                 }
             }
@@ -276,7 +280,7 @@ impl Walk<'_> {
             Kind::Object | Kind::Array => false,
             Kind::String | Kind::Number => role == Some(Role::Inert),
             Kind::Null => true,
-            _ => !matches!(role, Some(Role::Side | Role::End)),
+            _ => !matches!(role, Some(Role::Side | Role::End | Role::GoesOn(_))),
         }
     }
 
@@ -288,6 +292,7 @@ impl Walk<'_> {
         for (i, child) in tape.children(parent).enumerate() {
             let scope = match elements {
                 Some((Elements::Indexed, _)) => scope.enter(self.index(child, i)?),
+                Some((Elements::Named(member), _)) => scope.enter(self.named(child, i, member)?),
                 _ => scope,
             };
             let to = match flagged {
@@ -313,6 +318,16 @@ impl Walk<'_> {
         }
     }
 
+    /// What tells an element apart by a name.
+    fn named(&mut self, element: usize, place: usize, member: &str) -> Result<u32, BadIndex> {
+        let is_object = self.kind(element) == Kind::Object;
+        let member = is_object.then(|| self.tape.member(self.text, element, member)).flatten();
+        match member.filter(|member| self.kind(*member) == Kind::String) {
+            Some(member) => self.name(member),
+            None => Ok(place as u32),
+        }
+    }
+
     /// Another spelling of the same number would be another channel here and the same one to some clients, so only
     /// plain digits are taken.
     fn digits(&self, node: usize) -> Result<u32, BadIndex> {
@@ -335,17 +350,31 @@ impl Role {
         !matches!(self, Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side)
     }
 
+    /// Whether a value of this kind can have this role; a text that cannot is one of its own.
+    fn is_of(self, kind: Kind) -> bool {
+        match self {
+            Role::Choice | Role::Call(_) | Role::Citation(_) => kind == Kind::Object,
+            Role::Calls => matches!(kind, Kind::Object | Kind::Array),
+            Role::TokenBytes(_) | Role::OwnBytes(_) => kind == Kind::Array,
+            Role::Cites(_) => kind == Kind::Number,
+            Role::GoesOn(_) => !matches!(kind, Kind::False | Kind::Null),
+            Role::Error | Role::Side | Role::Closes | Role::Concludes => kind != Kind::Null,
+            Role::LastEvent | Role::Ends(_) => kind != Kind::Null,
+            Role::End => !matches!(kind, Kind::Null | Kind::False | Kind::Number),
+            _ => true,
+        }
+    }
+
     /// Whether it speaks of a string, rather than of a value of any kind.
     fn is_of_strings(self) -> bool {
         match self {
-            Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
-            Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) | Role::Finish | Role::Reason => true,
-            Role::Seal(_) | Role::Inert => true,
-            Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
-            Role::Choice | Role::Closes | Role::Last | Role::Ends(_) | Role::Citation(_) => false,
-            // A string in the place of a number is a text.
-            Role::Cites(_) => true,
-            Role::Calls | Role::Call(_) | Role::Concludes | Role::End | Role::Error | Role::Usage => false,
+            Role::Text(_) | Role::LastDelta(_) | Role::Echo(_) | Role::Snapshot(_) => true,
+            Role::Repeat(_) | Role::Token(_) | Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) => true,
+            Role::Finish | Role::Reason | Role::Seal(_) | Role::Inert => true,
+            Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins | Role::Choice => false,
+            Role::Closes | Role::LastEvent | Role::Ends(_) | Role::Citation(_) | Role::Cites(_) => false,
+            Role::Calls | Role::Call(_) | Role::GoesOn(_) | Role::Concludes | Role::End => false,
+            Role::Error | Role::Usage => false,
         }
     }
 
@@ -452,6 +481,30 @@ mod tests {
         for ((role, text, ..), expected) in found.iter().zip(expected) {
             assert_eq!((*role, text.as_str()), expected);
         }
+    }
+
+    #[test]
+    fn a_text_is_one_wherever_something_else_belongs() {
+        let texts = |layout, text| {
+            let found = walk_as(layout, "", text).unwrap();
+            found.into_iter().filter(|(role, ..)| *role == OWN_TEXT).map(|(_, text, ..)| text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&CHAT, r#"{"choices":["a",7]}"#), ["\"a\"", "7"]);
+        const ODD: Layout = Layout {
+            kind: &[],
+            indexes: [&[], &[]],
+            groups: &[Group::all(&[
+                Row("a", Role::Call(ARGS)),
+                Row("b", Role::Calls),
+                Row("c", Role::TokenBytes(TEXT)),
+                Row("d", Role::Citation(TEXT)),
+                Row("d.start", Role::Cites(crate::wire::rows::Cites::Start)),
+                Row("e", Role::End),
+            ])],
+        };
+        let text = r#"{"a":"1","b":"2","c":"3","d":"4","e":5}"#;
+        assert_eq!(texts(&ODD, text), ["\"1\"", "\"2\"", "\"3\"", "\"4\"", "5"]);
+        assert_eq!(texts(&ODD, r#"{"d":{"start":"6"}}"#), ["\"6\""]);
     }
 
     #[test]
