@@ -6,6 +6,7 @@ mod bedrock_agent;
 mod bedrock_converse;
 mod bedrock_invoke;
 pub(crate) mod openai_chat;
+mod openai_responses;
 
 pub(crate) use any::GRAMMAR as ANY;
 
@@ -19,9 +20,10 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 6] = [
+const ALL: [&Grammar; 7] = [
     &anthropic::GRAMMAR,
     &openai_chat::GRAMMAR,
+    &openai_responses::GRAMMAR,
     &bedrock_converse::GRAMMAR,
     &bedrock_agent::GRAMMAR,
     &bedrock_invoke::TITAN,
@@ -30,7 +32,7 @@ const ALL: [&Grammar; 6] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 7] = [
+    pub const ALL: [Dialect; 8] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::Anthropic,
@@ -38,6 +40,7 @@ impl Dialect {
         Dialect::BedrockConverse,
         Dialect::BedrockInvoke,
         Dialect::OpenAiChat,
+        Dialect::OpenAiResponses,
     ];
 
     /// The dialect's word on the command line and in logs; parsing it gives the dialect back.
@@ -58,6 +61,7 @@ impl Dialect {
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::BedrockInvoke => "bedrock-invoke",
             Dialect::OpenAiChat => "openai-chat",
+            Dialect::OpenAiResponses => "openai-responses",
         }
     }
 
@@ -65,7 +69,7 @@ impl Dialect {
     pub(crate) fn framing(self) -> Framing {
         match self {
             Dialect::Text | Dialect::Json => Framing::Document,
-            Dialect::Anthropic | Dialect::OpenAiChat => Framing::EventStream,
+            Dialect::Anthropic | Dialect::OpenAiChat | Dialect::OpenAiResponses => Framing::EventStream,
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => Framing::AmazonEventStream,
         }
     }
@@ -91,6 +95,7 @@ impl Dialect {
             Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
             Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
+            Dialect::OpenAiResponses => openai_responses::GRAMMAR,
         }
     }
 }
@@ -118,6 +123,7 @@ impl std::error::Error for UnknownDialect {}
 /// How the paths of the APIs end, the longer endings first.
 const ROUTES: &[(&str, Dialect)] = &[
     ("/chat/completions", Dialect::OpenAiChat),
+    ("/responses", Dialect::OpenAiResponses),
     ("/converse", Dialect::BedrockConverse),
     ("/converse-stream", Dialect::BedrockConverse),
     ("/invoke", Dialect::BedrockInvoke),
@@ -142,4 +148,34 @@ pub(crate) fn envelope() -> &'static Table {
     const ENVELOPE: Layout = Layout { kind: &[], indexes: [&[], &[]], groups: &[Group::all(ENVELOPE_ROWS)] };
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&ENVELOPE));
     &TABLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How streams begin, or documents: each is taken by its own dialect and by no other.
+    #[test]
+    fn first_events_are_told_apart() {
+        let firsts: [(Dialect, &str, &str); 11] = [
+            (Dialect::Anthropic, "message_start", r#"{"type":"message_start","message":{"id":"m"}}"#),
+            (Dialect::Anthropic, "", r#"{"type":"message","content":[]}"#),
+            (Dialect::Anthropic, "error", r#"{"type":"error","error":{"type":"t","message":"m"}}"#),
+            (Dialect::OpenAiChat, "", r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{}}]}"#),
+            (Dialect::OpenAiChat, "", r#"{"choices":[],"prompt_filter_results":[]}"#),
+            (Dialect::OpenAiChat, "", r#"{"object":"chat.completion","choices":[{"index":0,"message":{}}]}"#),
+            (Dialect::OpenAiResponses, "response.created", r#"{"type":"response.created","response":{"id":"r"}}"#),
+            (Dialect::OpenAiResponses, "", r#"{"type":"response.output_text.delta","delta":"a"}"#),
+            (Dialect::OpenAiResponses, "", r#"{"object":"response","output":[]}"#),
+            (Dialect::OpenAiResponses, "error", r#"{"type":"error","code":"c","message":"m","sequence_number":0}"#),
+            (Dialect::OpenAiResponses, "error", r#"{"type":"error","error":{"message":"m"},"sequence_number":0}"#),
+        ];
+        for (dialect, kind, event) in firsts {
+            let members = Members::of(event.as_bytes()).unwrap();
+            let takers: Vec<&Grammar> =
+                ALL.into_iter().filter(|grammar| (grammar.recognizes)(kind.as_bytes(), &members)).collect();
+            let is_its_own = |grammar: &&Grammar| std::ptr::eq((grammar.table)(), (dialect.grammar().table)());
+            assert!(takers.len() == 1 && takers.iter().all(is_its_own), "{event}: {}", takers.len());
+        }
+    }
 }

@@ -166,11 +166,14 @@ pub struct Recorded {
 const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
     ("azure-chat", Dialect::OpenAiChat),
+    ("azure-responses", Dialect::OpenAiResponses),
     ("bedrock-agent", Dialect::BedrockAgent),
     ("bedrock-converse", Dialect::BedrockConverse),
     ("bedrock-invoke", Dialect::BedrockInvoke),
     ("compat-chat", Dialect::OpenAiChat),
+    ("compat-responses", Dialect::OpenAiResponses),
     ("openai-chat", Dialect::OpenAiChat),
+    ("openai-responses", Dialect::OpenAiResponses),
 ];
 
 /// The streams that others have recorded, of all dialects or, where `HOLDBACK_STREAMS` names folders, of those.
