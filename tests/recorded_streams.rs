@@ -85,8 +85,9 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
     }
     let mean = sum as f64 / count.max(1) as f64;
     println!("waiting events: mean {mean:.2}, most {most}");
-    // An event waits for the end of the word that it may be a part of, not for the next field or the finish.
-    assert!(most <= 16 && mean < 1.5, "mean {mean}, most {most}");
+    // An event waits for the end of the word that it may be a part of (a long link is one), not for the next field or
+    // the finish.
+    assert!(most <= 24 && mean < 1.5, "mean {mean}, most {most}");
 }
 
 /// How many events wait after each one.
@@ -103,7 +104,7 @@ fn waiting(policy: &Policy, dialect: Dialect, input: &[u8]) -> Vec<usize> {
 }
 
 /// Fields that carry no model text, by the last names of their paths. This list is the test's own.
-const INERT: [&str; 19] = [
+const INERT: [&str; 21] = [
     "id",
     "object",
     "model",
@@ -123,6 +124,8 @@ const INERT: [&str; 19] = [
     "channel",
     "code",
     "usage",
+    "phase",
+    "context",
 ];
 
 /// Every text of an output: each string by itself, and each field's strings over all events joined.

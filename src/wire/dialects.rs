@@ -8,6 +8,7 @@ mod bedrock_invoke;
 mod gemini;
 mod gemini_interactions;
 pub(crate) mod openai_chat;
+mod openai_responses;
 
 pub(crate) use any::GRAMMAR as ANY;
 
@@ -21,11 +22,12 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 8] = [
+const ALL: [&Grammar; 9] = [
     &anthropic::GRAMMAR,
     &gemini_interactions::GRAMMAR,
     &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
+    &openai_responses::GRAMMAR,
     &bedrock_converse::GRAMMAR,
     &bedrock_agent::GRAMMAR,
     &bedrock_invoke::TITAN,
@@ -34,7 +36,7 @@ const ALL: [&Grammar; 8] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 9] = [
+    pub const ALL: [Dialect; 10] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::Anthropic,
@@ -44,6 +46,7 @@ impl Dialect {
         Dialect::Gemini,
         Dialect::GeminiInteractions,
         Dialect::OpenAiChat,
+        Dialect::OpenAiResponses,
     ];
 
     /// The dialect's word on the command line and in logs; parsing it gives the dialect back.
@@ -66,6 +69,7 @@ impl Dialect {
             Dialect::Gemini => "gemini",
             Dialect::GeminiInteractions => "gemini-interactions",
             Dialect::OpenAiChat => "openai-chat",
+            Dialect::OpenAiResponses => "openai-responses",
         }
     }
 
@@ -74,7 +78,9 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Gemini => None,
             Dialect::Json => Some(Framing::Document),
-            Dialect::Anthropic | Dialect::GeminiInteractions | Dialect::OpenAiChat => Some(Framing::EventStream),
+            Dialect::Anthropic | Dialect::GeminiInteractions | Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+                Some(Framing::EventStream)
+            }
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
                 Some(Framing::AmazonEventStream)
             }
@@ -104,6 +110,7 @@ impl Dialect {
             Dialect::Gemini => gemini::GRAMMAR,
             Dialect::GeminiInteractions => gemini_interactions::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
+            Dialect::OpenAiResponses => openai_responses::GRAMMAR,
         }
     }
 }
@@ -134,6 +141,7 @@ const ROUTES: &[(&str, Dialect)] = &[
     (":generateContent", Dialect::Gemini),
     (":streamGenerateContent", Dialect::Gemini),
     ("/interactions", Dialect::GeminiInteractions),
+    ("/responses", Dialect::OpenAiResponses),
     ("/converse", Dialect::BedrockConverse),
     ("/converse-stream", Dialect::BedrockConverse),
     ("/invoke", Dialect::BedrockInvoke),
@@ -158,4 +166,34 @@ pub(crate) fn envelope() -> &'static Table {
     const ENVELOPE: Layout = Layout { kind: &[], indexes: [&[], &[]], groups: &[Group::all(ENVELOPE_ROWS)] };
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&ENVELOPE));
     &TABLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How streams begin, or documents: each is taken by its own dialect and by no other.
+    #[test]
+    fn first_events_are_told_apart() {
+        let firsts: [(Dialect, &str, &str); 11] = [
+            (Dialect::Anthropic, "message_start", r#"{"type":"message_start","message":{"id":"m"}}"#),
+            (Dialect::Anthropic, "", r#"{"type":"message","content":[]}"#),
+            (Dialect::Anthropic, "error", r#"{"type":"error","error":{"type":"t","message":"m"}}"#),
+            (Dialect::OpenAiChat, "", r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{}}]}"#),
+            (Dialect::OpenAiChat, "", r#"{"choices":[],"prompt_filter_results":[]}"#),
+            (Dialect::OpenAiChat, "", r#"{"object":"chat.completion","choices":[{"index":0,"message":{}}]}"#),
+            (Dialect::OpenAiResponses, "response.created", r#"{"type":"response.created","response":{"id":"r"}}"#),
+            (Dialect::OpenAiResponses, "", r#"{"type":"response.output_text.delta","delta":"a"}"#),
+            (Dialect::OpenAiResponses, "", r#"{"object":"response","output":[]}"#),
+            (Dialect::OpenAiResponses, "error", r#"{"type":"error","code":"c","message":"m","sequence_number":0}"#),
+            (Dialect::OpenAiResponses, "error", r#"{"type":"error","error":{"message":"m"},"sequence_number":0}"#),
+        ];
+        for (dialect, kind, event) in firsts {
+            let members = Members::of(event.as_bytes()).unwrap();
+            let takers: Vec<&Grammar> =
+                ALL.into_iter().filter(|grammar| (grammar.recognizes)(kind.as_bytes(), &members)).collect();
+            let is_its_own = |grammar: &&Grammar| std::ptr::eq((grammar.table)(), (dialect.grammar().table)());
+            assert!(takers.len() == 1 && takers.iter().all(is_its_own), "{event}: {}", takers.len());
+        }
+    }
 }

@@ -217,7 +217,8 @@ impl EventStream {
             return self.read_last_word(observer);
         }
         let is_blank = trimmed.is_empty();
-        if (!is_blank || event.is_failure()) && self.progress.reported_error {
+        let was_error = self.progress.reported_error;
+        if was_error && event.is_failure() {
             return Err(Failure::Reported);
         }
         if !is_blank && self.progress.end {
@@ -237,11 +238,18 @@ impl EventStream {
             let signals = self.moderator.read_bare(text, incoming, &event, observer)?;
             self.note(&signals, &event);
         } else if is_json {
-            let signals = self.moderator.read(incoming, event, observer)?;
+            let read = self.moderator.read(incoming, event, observer);
+            let signals = read.map_err(|failure| if was_error { Failure::Reported } else { failure })?;
+            // Some tell it twice.
+            if was_error && !signals.is_error {
+                return Err(Failure::Reported);
+            }
             if signals.is_own_ending && self.moderator.stop().is_some() {
                 return Ok(Leaves::Never);
             }
             self.note(&signals, event);
+        } else if was_error && !is_blank {
+            return Err(Failure::Reported);
         } else if let Some(text) = self.moderator.own(ChannelKind::Text, Coding::Bare, data, observer) {
             // Data that is no JSON is a text of its own.
             incoming.edits.extend(self.framer.rewrite(event, &text));
@@ -325,6 +333,7 @@ impl EventStream {
             usage: self.usage.as_deref(),
             usage_chunk: self.usage_chunk,
             kept: self.moderator.kept(),
+            last_number: self.moderator.last_number(),
             texts: self.moderator.texts(),
         }
     }

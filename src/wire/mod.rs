@@ -75,6 +75,8 @@ pub enum Dialect {
     GeminiInteractions,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
+    /// OpenAI's Responses API, and those of Azure and compatible servers.
+    OpenAiResponses,
 }
 
 /// How a stream ended.

@@ -11,7 +11,7 @@ use super::dialects::envelope;
 use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
 use super::json::{Kind, Tape};
-use super::lanes::{Entry, Key, Lanes, coding_of};
+use super::lanes::{Entry, Key, Lanes, Stops, coding_of};
 use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
 use super::renamed::Renamed;
@@ -52,6 +52,8 @@ pub(crate) struct Moderator {
     /// What leaves.
     out: VecDeque<Bytes>,
     kept: Vec<Kept>,
+    /// The number of the event that left last, if it had one.
+    last_number: Option<u64>,
     reader: Reader,
     fields: Vec<Field>,
 }
@@ -70,6 +72,8 @@ pub(crate) struct Incoming {
     wrap: Wrap,
     parts: Parts,
     keep: Option<(&'static str, Range<u32>)>,
+    /// Its number, as the stream counts.
+    number: Option<u64>,
     sides: Vec<Side>,
     citations: Vec<Citation>,
     renamed: Renamed,
@@ -116,6 +120,7 @@ impl Incoming {
             wrap: event.wrap.clone(),
             parts: Parts::One,
             keep: None,
+            number: None,
             sides: Vec::new(),
             citations: Vec::new(),
             renamed: Renamed::default(),
@@ -158,6 +163,7 @@ impl Moderator {
             event: 0,
             out: VecDeque::new(),
             kept: Vec::new(),
+            last_number: None,
             reader: Reader::new(limits.channels),
             fields: Vec::new(),
         }
@@ -228,7 +234,18 @@ impl Moderator {
         raw: &[u8],
         observer: &mut dyn Observer,
     ) -> Option<Vec<u8>> {
-        let own = self.lanes.own(kind, coding, raw, observer)?;
+        self.own_text(kind, Stops::Stream, coding, raw, observer)
+    }
+
+    fn own_text(
+        &mut self,
+        kind: ChannelKind,
+        stops: Stops,
+        coding: Coding,
+        raw: &[u8],
+        observer: &mut dyn Observer,
+    ) -> Option<Vec<u8>> {
+        let own = self.lanes.own(kind, stops, coding, raw, observer)?;
         let splice = Splice { raw, coding, text: own.text, cuts: &own.cuts, limit: own.limit };
         let mut out = Vec::new();
         splice.write(&mut Quoted::No, &mut out);
@@ -237,8 +254,8 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, citations, wrap, parts, keep, fields, .. } = event;
-        self.queue.push(Waiting { raw, since: now, edits, sides, citations, wrap, parts, keep, fields });
+        let Incoming { raw, edits, sides, citations, wrap, parts, keep, number, fields, .. } = event;
+        self.queue.push(Waiting { raw, since: now, edits, sides, citations, wrap, parts, keep, number, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -256,12 +273,16 @@ impl Moderator {
         &self.kept
     }
 
+    /// The number of the event that left last, where events are numbered.
+    pub(crate) fn last_number(&self) -> Option<u64> {
+        self.last_number
+    }
+
     /// What has left of each text, where the dialect keeps it.
     pub(crate) fn texts(&self) -> Vec<LeftText<'_>> {
         fn left((_, entry): (u32, &Entry)) -> Option<LeftText<'_>> {
             let Key { choice, item, .. } = entry.key;
-            let (kind, name) = (entry.lane.kind(), entry.name());
-            entry.left.as_deref().map(|escaped| LeftText { choice, item, kind, name, escaped })
+            entry.left.as_deref().map(|escaped| LeftText { choice, item, name: entry.name(), escaped })
         }
         self.lanes.iter().filter_map(left).collect()
     }
@@ -332,6 +353,7 @@ impl Moderator {
         let node = reading.tape.node(found.node as usize);
         match found.role {
             Role::Own(kind) => self.own_field(reading, found, kind, Coding::TEXT, event, observer),
+            Role::Request => self.own_field(reading, found, ChannelKind::Text, Coding::TEXT, event, observer),
             Role::Repeat(label) => {
                 self.end_of(found, label, observer)?;
                 signals.is_own_ending = true;
@@ -433,6 +455,7 @@ impl Moderator {
                 self.finish(observer)?;
             }
             Role::Usage => signals.usage = Some(node.span()),
+            Role::Sequence => event.number = reading.number(found.node as usize),
             Role::Side | Role::Calls | Role::Reason | Role::Cites(_) | Role::Inert => {}
         }
         Ok(())
@@ -473,7 +496,8 @@ impl Moderator {
         observer: &mut dyn Observer,
     ) {
         let (span, coding) = found.own_text(reading.tape, of_string);
-        let Some(with) = self.own(kind, coding, &reading.text[span.clone()], observer) else { return };
+        let stops = if found.role == Role::Request { Stops::Nothing } else { Stops::Stream };
+        let Some(with) = self.own_text(kind, stops, coding, &reading.text[span.clone()], observer) else { return };
         if found.part == Part::Key {
             event.renamed.note(found.node, event.edits.len());
         }
@@ -605,6 +629,10 @@ struct Content<'a> {
 impl Reading<'_> {
     fn string(&self, content: Range<usize>) -> Content<'_> {
         Content { bytes: &self.text[content.clone()], place: self.payload.place(content) }
+    }
+
+    fn number(&self, node: usize) -> Option<u64> {
+        std::str::from_utf8(&self.text[self.tape.node(node).span()]).ok()?.parse().ok()
     }
 
     /// The bytes that an array of numbers stands for; what is no byte stands for none.

@@ -2,8 +2,10 @@
 //!
 //! A path names a field from where its group stands: `a.b` is a member of a member, `a[]` every element of an array,
 //! `a[#]` every element that is told apart by its member `index` (or, without one, by its place), `a[?b]` every
-//! element whose member `b` is `true`, `a[=b]` every element that is told apart by what its member `b` says, `a.*` every member that no other row names, `a.**` everything below, and the
-//! empty path the group's own place.
+//! element whose member `b` is `true`, `a[=b]` every element that is told apart by what its member `b` says, `a{b=c}`
+//! the same place as `a` where its member `b` is the string `c`, `a.*` every member that no other row names, `a.**`
+//! everything below, and the empty path the group's own place. What is named with braces goes before what is named
+//! without.
 //!
 //! A string that no row names is moderated as a text of its own, and so is every number and every key that no row
 //! names: a dialect that has not heard of a field does not leak by it.
@@ -197,6 +199,11 @@ pub(crate) enum Role {
     Error,
     /// What the stream has cost so far.
     Usage,
+    /// The event's number in its stream: the filter's own events go on from there.
+    Sequence,
+    /// Repeats the request. Moderated, each string as a text of its own, but nothing in it ends the stream: a request
+    /// may name what an answer must not.
+    Request,
     /// Carries no model text.
     Inert,
 }

@@ -171,14 +171,17 @@ pub struct Recorded {
 const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
     ("azure-chat", Dialect::OpenAiChat),
+    ("azure-responses", Dialect::OpenAiResponses),
     ("bedrock-agent", Dialect::BedrockAgent),
     ("bedrock-converse", Dialect::BedrockConverse),
     ("bedrock-invoke", Dialect::BedrockInvoke),
     ("compat-chat", Dialect::OpenAiChat),
+    ("compat-responses", Dialect::OpenAiResponses),
     ("gemini", Dialect::Gemini),
     ("gemini-interactions", Dialect::GeminiInteractions),
     ("gemini-jsonarray", Dialect::Gemini),
     ("openai-chat", Dialect::OpenAiChat),
+    ("openai-responses", Dialect::OpenAiResponses),
 ];
 
 /// The streams that others have recorded, of all dialects or, where `HOLDBACK_STREAMS` names folders, of those.

@@ -161,6 +161,7 @@ impl Walk<'_> {
 
     fn value(&mut self, node: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
         let kind = self.kind(node);
+        let at = at.map(|at| self.variant(node, at));
         let place = at.map(|at| &self.table.places[at]);
         let row = place.and_then(|place| place.row);
         let is_text = matches!(kind, Kind::String | Kind::Number);
@@ -179,6 +180,9 @@ impl Walk<'_> {
                 return Ok(());
             }
             Some((_, Role::Inert)) => {}
+            Some((lane, Role::Sequence)) if kind == Kind::Number => {
+                self.find(Role::Sequence, lane, node, Part::Value, scope);
+            }
             // A JSON text that is no string is the value itself.
             Some((lane, role @ (Role::Text(label) | Role::Repeat(label) | Role::Snapshot(label))))
                 if label.notation == Notation::Json && is_container =>
@@ -207,9 +211,7 @@ impl Walk<'_> {
             }
             Some((lane, role)) if kind == Kind::String => self.find(role, lane, node, Part::Value, scope),
             // A number where a text belongs is one to clients that are not strict.
-            Some((_, role)) if kind == Kind::Number => {
-                self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
-            }
+            Some((_, role)) if kind == Kind::Number => self.find(role.of_own(), NO_LANE, node, Part::Value, scope),
             None if is_text => self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope),
             _ => {}
         }
@@ -220,11 +222,34 @@ impl Walk<'_> {
         }
     }
 
+    /// The place of a value, by what its members say.
+    fn variant(&mut self, node: usize, at: usize) -> usize {
+        let (tape, text) = (self.tape, self.text);
+        let variants = &self.table.places[at].variants;
+        if self.kind(node) != Kind::Object {
+            return at;
+        }
+        let mut said = Vec::new();
+        for variant in variants {
+            let Some(member) = tape.member(text, node, variant.member) else { continue };
+            if self.kind(member) != Kind::String {
+                continue;
+            }
+            self.fixed.push(member as u32);
+            said.clear();
+            unescape_into(&text[tape.node(member).content()], &mut said);
+            if said == variant.says.as_bytes() {
+                return variant.to;
+            }
+        }
+        at
+    }
+
     /// Everything within a value is what its row says, but for what has a row of its own: of inert fields only the
     /// strings are looked at.
     fn below(&mut self, node: usize, role: Role, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
         let own = match role {
-            Role::Own(kind) => Role::Own(kind),
+            Role::Own(_) | Role::Request => role,
             _ => OWN_TEXT,
         };
         match self.kind(node) {
@@ -234,8 +259,13 @@ impl Walk<'_> {
         }
         let is_object = self.kind(node) == Kind::Object;
         let (tape, text, table) = (self.tape, self.text, self.table);
-        for child in tape.children(node) {
-            let to = at.map(|at| &table.places[at]).and_then(|place| match is_object {
+        let place = at.map(|at| &table.places[at]);
+        for (i, child) in tape.children(node).enumerate() {
+            let scope = match place.and_then(|place| place.elements) {
+                Some((Elements::Indexed, _)) if !is_object => scope.enter(self.index(child, i)?),
+                _ => scope,
+            };
+            let to = place.and_then(|place| match is_object {
                 true => {
                     let key = tape.key(text, child, &mut self.key);
                     place.members.iter().find(|(name, _)| name.as_bytes() == key).map(|(_, to)| *to)
@@ -370,11 +400,19 @@ impl Role {
         match self {
             Role::Text(_) | Role::LastDelta(_) | Role::Echo(_) | Role::Snapshot(_) => true,
             Role::Repeat(_) | Role::Token(_) | Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) => true,
-            Role::Finish | Role::Reason | Role::Seal(_) | Role::Inert => true,
+            Role::Finish | Role::Reason | Role::Seal(_) | Role::Request | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins | Role::Choice => false,
             Role::Closes | Role::LastEvent | Role::Ends(_) | Role::Citation(_) | Role::Cites(_) => false,
             Role::Calls | Role::Call(_) | Role::GoesOn(_) | Role::Concludes | Role::End => false,
-            Role::Error | Role::Usage => false,
+            Role::Error | Role::Usage | Role::Sequence => false,
+        }
+    }
+
+    /// What a value in its place is that is a text of its own.
+    fn of_own(self) -> Role {
+        match self {
+            Role::Request => Role::Request,
+            role => Role::Own(role.channel()),
         }
     }
 
@@ -487,7 +525,11 @@ mod tests {
     fn a_text_is_one_wherever_something_else_belongs() {
         let texts = |layout, text| {
             let found = walk_as(layout, "", text).unwrap();
-            found.into_iter().filter(|(role, ..)| matches!(role, Role::Own(_))).map(|(_, text, ..)| text).collect::<Vec<_>>()
+            found
+                .into_iter()
+                .filter(|(role, ..)| matches!(role, Role::Own(_)))
+                .map(|(_, text, ..)| text)
+                .collect::<Vec<_>>()
         };
         assert_eq!(texts(&CHAT, r#"{"choices":["a",7]}"#), ["\"a\"", "7"]);
         const ODD: Layout = Layout {
@@ -541,6 +583,30 @@ mod tests {
         let whole = roles("end", r#"{"text":"a","seen":{"k":["v",7,null]}}"#);
         let result = (Role::Own(ChannelKind::ToolResult), 0, 0);
         assert_eq!(whole, [(Role::Choice, 0, 0), (Role::Repeat(TEXT), 0, 0), result, result, result]);
+    }
+
+    #[test]
+    fn a_place_may_be_another_by_what_a_member_says() {
+        const PARTS: Layout = Layout {
+            kind: &[],
+            indexes: [&[], &[]],
+            groups: &[Group::all(&[
+                Row("parts[#]{type=thought}.text", Role::Text(REASONING)),
+                Row("parts[#].type", Role::Inert),
+                Row("parts[#].text", Role::Text(TEXT)),
+                Row("parts[#].seen.id", Role::Inert),
+                Row("parts[#]{type=thought}.seen.by", Role::Inert),
+            ])],
+        };
+        let roles = |part: &str| -> Vec<(Role, u32)> {
+            let found = walk_as(&PARTS, "", &format!(r#"{{"parts":[{{}},{part}]}}"#)).unwrap().into_iter();
+            found.map(|(role, _, choice, _)| (role, choice)).collect()
+        };
+        assert_eq!(roles(r#"{"text":"a","type":"text"}"#), [(Role::Text(TEXT), 1)]);
+        assert_eq!(roles(r#"{"text":"a","type":"th\u006fught"}"#), [(Role::Text(REASONING), 1)]);
+        // What is not named for it is as elsewhere.
+        assert_eq!(roles(r#"{"type":"thought","seen":{"id":"1","by":"me"}}"#), []);
+        assert_eq!(roles(r#"{"seen":{"id":"1","by":"me"}}"#), [(OWN_TEXT, 1), (OWN_TEXT, 1)]);
     }
 
     #[test]
