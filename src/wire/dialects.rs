@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod any;
+mod cohere;
 mod gemini;
 mod gemini_interactions;
 pub(crate) mod openai_chat;
@@ -16,8 +17,8 @@ use super::table::Table;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 4] =
-    [&anthropic::GRAMMAR, &gemini_interactions::GRAMMAR, &gemini::GRAMMAR, &openai_chat::GRAMMAR];
+const ALL: [&Grammar; 5] =
+    [&anthropic::GRAMMAR, &cohere::GRAMMAR, &gemini_interactions::GRAMMAR, &gemini::GRAMMAR, &openai_chat::GRAMMAR];
 
 impl Dialect {
     /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
@@ -25,7 +26,9 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Gemini => None,
             Dialect::Json => Some(Framing::Document),
-            Dialect::Anthropic | Dialect::GeminiInteractions | Dialect::OpenAiChat => Some(Framing::EventStream),
+            Dialect::Anthropic | Dialect::Cohere | Dialect::GeminiInteractions | Dialect::OpenAiChat => {
+                Some(Framing::EventStream)
+            }
         }
     }
 
@@ -33,6 +36,7 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Json => ANY,
             Dialect::Anthropic => anthropic::GRAMMAR,
+            Dialect::Cohere => cohere::GRAMMAR,
             Dialect::Gemini => gemini::GRAMMAR,
             Dialect::GeminiInteractions => gemini_interactions::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,

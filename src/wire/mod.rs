@@ -55,6 +55,8 @@ pub enum Dialect {
     Json,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Cohere's chat API, version 2.
+    Cohere,
     /// Gemini's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI: an event stream, or an
     /// array that comes element by element.
     Gemini,

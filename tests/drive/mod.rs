@@ -136,6 +136,7 @@ pub struct Recorded {
 const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
     ("azure-chat", Dialect::OpenAiChat),
+    ("cohere-v2", Dialect::Cohere),
     ("compat-chat", Dialect::OpenAiChat),
     ("gemini", Dialect::Gemini),
     ("gemini-interactions", Dialect::GeminiInteractions),
