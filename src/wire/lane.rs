@@ -202,6 +202,11 @@ impl Lane {
         self.phase == Phase::Finished
     }
 
+    /// Whether it is at an end that was its own.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_finished() && !self.is_terminated()
+    }
+
     pub(crate) fn is_terminated(&self) -> bool {
         self.channel.terminated().is_some()
     }

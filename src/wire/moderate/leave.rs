@@ -40,7 +40,7 @@ impl Moderator {
         !self.queue.is_empty()
             && self.queue.front_fields().all(|field| {
                 let entry = self.lanes.entry(field.lane);
-                let is_whole = !self.is_atomic(entry) || entry.lane.is_finished();
+                let is_whole = !self.is_atomic(entry) || entry.lane.is_whole();
                 matches!(field.end, End::Known(end) if end <= entry.lane.decided()) && is_whole
             })
     }
@@ -81,7 +81,7 @@ impl Moderator {
     fn is_of_half_call(&self, fields: &[Field]) -> bool {
         let is_half = |field: &&Field| {
             let entry = self.lanes.entry(field.lane);
-            self.is_atomic(entry) && !entry.lane.is_finished()
+            self.is_atomic(entry) && !entry.lane.is_whole()
         };
         let mut calls: Vec<_> =
             fields.iter().filter(|field| field.touch == Touch::Call).map(|call| &call.raw).collect();
@@ -92,7 +92,7 @@ impl Moderator {
 
     /// What becomes of a field that leaves, if anything.
     fn edit(&mut self, field: &Field, raw: &Bytes, extent: Extent) -> Option<Edit> {
-        let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_finished();
+        let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_whole();
         let lane = &mut self.lanes.entry_mut(field.lane).lane;
         let limit = if extent == Extent::Decided { lane.decided() } else { u64::MAX };
         let end = match field.end {
