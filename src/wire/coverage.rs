@@ -96,6 +96,7 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
         Role::LastEvent | Role::Ends(_) | Role::GoesOn(_) | Role::Sequence => Coverage::Structure,
+        Role::WholeCall | Role::Turn => Coverage::Structure,
         Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }

@@ -5,8 +5,10 @@ mod any;
 mod bedrock_agent;
 mod bedrock_converse;
 mod bedrock_invoke;
+mod cohere;
 mod gemini;
 mod gemini_interactions;
+mod gemini_live;
 pub(crate) mod openai_chat;
 mod openai_responses;
 
@@ -22,9 +24,11 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 9] = [
+const ALL: [&Grammar; 11] = [
     &anthropic::GRAMMAR,
+    &cohere::GRAMMAR,
     &gemini_interactions::GRAMMAR,
+    &gemini_live::GRAMMAR,
     &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
     &openai_responses::GRAMMAR,
@@ -36,15 +40,17 @@ const ALL: [&Grammar; 9] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 10] = [
+    pub const ALL: [Dialect; 12] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::Anthropic,
         Dialect::BedrockAgent,
         Dialect::BedrockConverse,
         Dialect::BedrockInvoke,
+        Dialect::Cohere,
         Dialect::Gemini,
         Dialect::GeminiInteractions,
+        Dialect::GeminiLive,
         Dialect::OpenAiChat,
         Dialect::OpenAiResponses,
     ];
@@ -66,8 +72,10 @@ impl Dialect {
             Dialect::BedrockAgent => "bedrock-agent",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::BedrockInvoke => "bedrock-invoke",
+            Dialect::Cohere => "cohere",
             Dialect::Gemini => "gemini",
             Dialect::GeminiInteractions => "gemini-interactions",
+            Dialect::GeminiLive => "gemini-live",
             Dialect::OpenAiChat => "openai-chat",
             Dialect::OpenAiResponses => "openai-responses",
         }
@@ -76,11 +84,13 @@ impl Dialect {
     /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
     pub(crate) fn framing(self) -> Option<Framing> {
         match self {
-            Dialect::Text | Dialect::Gemini => None,
+            Dialect::Text | Dialect::Gemini | Dialect::GeminiLive => None,
             Dialect::Json => Some(Framing::Document),
-            Dialect::Anthropic | Dialect::GeminiInteractions | Dialect::OpenAiChat | Dialect::OpenAiResponses => {
-                Some(Framing::EventStream)
-            }
+            Dialect::Anthropic
+            | Dialect::Cohere
+            | Dialect::GeminiInteractions
+            | Dialect::OpenAiChat
+            | Dialect::OpenAiResponses => Some(Framing::EventStream),
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
                 Some(Framing::AmazonEventStream)
             }
@@ -107,8 +117,10 @@ impl Dialect {
             Dialect::BedrockAgent => bedrock_agent::GRAMMAR,
             Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
             Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
+            Dialect::Cohere => cohere::GRAMMAR,
             Dialect::Gemini => gemini::GRAMMAR,
             Dialect::GeminiInteractions => gemini_interactions::GRAMMAR,
+            Dialect::GeminiLive => gemini_live::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
             Dialect::OpenAiResponses => openai_responses::GRAMMAR,
         }
@@ -137,9 +149,11 @@ impl std::error::Error for UnknownDialect {}
 
 /// How the paths of the APIs end, the longer endings first.
 const ROUTES: &[(&str, Dialect)] = &[
+    ("/v2/chat", Dialect::Cohere),
     ("/chat/completions", Dialect::OpenAiChat),
     (":generateContent", Dialect::Gemini),
     (":streamGenerateContent", Dialect::Gemini),
+    (".BidiGenerateContent", Dialect::GeminiLive),
     ("/interactions", Dialect::GeminiInteractions),
     ("/responses", Dialect::OpenAiResponses),
     ("/converse", Dialect::BedrockConverse),
@@ -169,31 +183,4 @@ pub(crate) fn envelope() -> &'static Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How streams begin, or documents: each is taken by its own dialect and by no other.
-    #[test]
-    fn first_events_are_told_apart() {
-        let firsts: [(Dialect, &str, &str); 11] = [
-            (Dialect::Anthropic, "message_start", r#"{"type":"message_start","message":{"id":"m"}}"#),
-            (Dialect::Anthropic, "", r#"{"type":"message","content":[]}"#),
-            (Dialect::Anthropic, "error", r#"{"type":"error","error":{"type":"t","message":"m"}}"#),
-            (Dialect::OpenAiChat, "", r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{}}]}"#),
-            (Dialect::OpenAiChat, "", r#"{"choices":[],"prompt_filter_results":[]}"#),
-            (Dialect::OpenAiChat, "", r#"{"object":"chat.completion","choices":[{"index":0,"message":{}}]}"#),
-            (Dialect::OpenAiResponses, "response.created", r#"{"type":"response.created","response":{"id":"r"}}"#),
-            (Dialect::OpenAiResponses, "", r#"{"type":"response.output_text.delta","delta":"a"}"#),
-            (Dialect::OpenAiResponses, "", r#"{"object":"response","output":[]}"#),
-            (Dialect::OpenAiResponses, "error", r#"{"type":"error","code":"c","message":"m","sequence_number":0}"#),
-            (Dialect::OpenAiResponses, "error", r#"{"type":"error","error":{"message":"m"},"sequence_number":0}"#),
-        ];
-        for (dialect, kind, event) in firsts {
-            let members = Members::of(event.as_bytes()).unwrap();
-            let takers: Vec<&Grammar> =
-                ALL.into_iter().filter(|grammar| (grammar.recognizes)(kind.as_bytes(), &members)).collect();
-            let is_its_own = |grammar: &&Grammar| std::ptr::eq((grammar.table)(), (dialect.grammar().table)());
-            assert!(takers.len() == 1 && takers.iter().all(is_its_own), "{event}: {}", takers.len());
-        }
-    }
-}
+mod tests;

@@ -68,11 +68,15 @@ pub enum Dialect {
     BedrockConverse,
     /// Amazon Bedrock's `InvokeModel`, with and without a response stream: events and documents of the models' own APIs.
     BedrockInvoke,
+    /// Cohere's chat API, version 2.
+    Cohere,
     /// Gemini's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI: an event stream, or an
     /// array that comes element by element.
     Gemini,
     /// Gemini's Interactions API.
     GeminiInteractions,
+    /// Gemini's Live API: the messages of its server, of a WebSocket or a line each.
+    GeminiLive,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
     /// OpenAI's Responses API, and those of Azure and compatible servers.
