@@ -90,10 +90,10 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Coverage::Repeats(label.kind),
         Role::Own(kind) => Coverage::Alone(kind),
         Role::Token(_) | Role::TokenBytes(_) | Role::OwnBytes(_) => Coverage::Side,
-        Role::Side | Role::Seal(_) | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
+        Role::Side | Role::Seal(_) | Role::SealAll | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
-        Role::Last | Role::Ends(_) => Coverage::Structure,
+        Role::Last | Role::Starts(_) | Role::Ends(_) => Coverage::Structure,
         Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }

@@ -123,6 +123,11 @@ impl Lanes {
         self.spoken.clear();
     }
 
+    /// A channel is never gone on with: the next one of its key is another one.
+    pub(crate) fn close(&mut self, key: Key) {
+        self.by_key.remove(&key);
+    }
+
     /// No event waits any more: forgets channels that are over.
     pub(crate) fn forget_over(&mut self) {
         if self.by_key.is_empty() {

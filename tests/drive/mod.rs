@@ -162,14 +162,26 @@ pub struct Recorded {
     pub bytes: Vec<u8>,
 }
 
-/// Folders of recorded streams, and the dialects that they are of.
+/// Folders of recorded streams, or beginnings of their files' paths, and the dialects that they are of.
 const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
     ("azure-chat", Dialect::OpenAiChat),
     ("bedrock-agent", Dialect::BedrockAgent),
     ("bedrock-converse", Dialect::BedrockConverse),
     ("bedrock-invoke", Dialect::BedrockInvoke),
+    ("captured-here/aimock__anthropic", Dialect::Anthropic),
+    ("captured-here/aimock__bedrock-converse", Dialect::BedrockConverse),
+    ("captured-here/aimock__openai-chat", Dialect::OpenAiChat),
+    ("captured-here/litellm-proxy__anthropic", Dialect::Anthropic),
+    ("captured-here/litellm-proxy__chat", Dialect::OpenAiChat),
+    ("captured-here/llamacpp-server__anthropic", Dialect::Anthropic),
+    ("captured-here/llamacpp-server__chat-logprobs", Dialect::OpenAiChat),
+    ("captured-here/llamacpp-server__chat.", Dialect::OpenAiChat),
     ("compat-chat", Dialect::OpenAiChat),
+    ("derived/bed_err", Dialect::BedrockConverse),
+    ("derived/bed_exc", Dialect::BedrockConverse),
+    ("derived/bed_guard", Dialect::BedrockConverse),
+    ("mistral", Dialect::OpenAiChat),
     ("openai-chat", Dialect::OpenAiChat),
 ];
 
@@ -177,14 +189,19 @@ const FOLDERS: &[(&str, Dialect)] = &[
 pub fn recorded() -> Vec<Recorded> {
     let only = std::env::var("HOLDBACK_STREAMS").ok();
     let mut all = Vec::new();
-    for (folder, dialect) in FOLDERS {
-        if only.as_ref().is_some_and(|only| !only.split(',').any(|name| name == *folder)) {
+    for (beginning, dialect) in FOLDERS {
+        let (folder, file) = beginning.split_once('/').unwrap_or((beginning, ""));
+        if only.as_ref().is_some_and(|only| !only.split(',').any(|name| name == folder)) {
             continue;
         }
         let Some(path) = shared(&format!("streams/{folder}")) else { continue };
         for entry in std::fs::read_dir(path).expect("a folder can be read") {
             let path = entry.expect("a folder can be read").path();
-            let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.starts_with(file) {
+                continue;
+            }
+            let name = format!("{folder}/{name}");
             all.push(Recorded { name, dialect: *dialect, bytes: std::fs::read(path).expect("a file can be read") });
         }
     }

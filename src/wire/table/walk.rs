@@ -3,7 +3,7 @@
 use super::{BadIndex, Elements, Found, NO_LANE, Part, Place, Reach, Table};
 use crate::policy::ChannelKind;
 use crate::wire::json::{Kind, Tape, unescape_into};
-use crate::wire::rows::{Items, Notation, Role};
+use crate::wire::rows::{Extent, Notation, Role};
 use std::collections::BTreeMap;
 
 impl Table {
@@ -186,6 +186,11 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
+            // A value that is sealed goes as a whole, numbers and all.
+            Some((lane, role @ (Role::Seal(_) | Role::SealAll))) if is_container => {
+                self.find(role, lane, node, Part::Value, scope);
+                return Ok(());
+            }
             Some((_, Role::Choice | Role::Call(_) | Role::Citation(_))) if kind != Kind::Object => {}
             Some((_, Role::Calls)) if !is_container => {}
             Some((_, Role::Error | Role::Side | Role::Closes | Role::Last | Role::Ends(_))) if kind == Kind::Null => {}
@@ -322,7 +327,11 @@ impl Walk<'_> {
 
     fn find(&mut self, role: Role, lane: u16, node: usize, part: Part, scope: Scope) {
         let [choice, item] = scope.indexes;
-        let item = if role.label().is_some_and(|label| label.items == Items::Joined) { 0 } else { item };
+        let (choice, item) = match role.label().map_or(Extent::Item, |label| label.extent) {
+            Extent::Item => (choice, item),
+            Extent::Choice => (choice, 0),
+            Extent::Stream => (0, 0),
+        };
         self.found.push(Found { role, lane, node: node as u32, part, choice, item });
     }
 }
@@ -340,9 +349,9 @@ impl Role {
         match self {
             Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
             Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) | Role::Finish | Role::Reason => true,
-            Role::Seal(_) | Role::Inert => true,
+            Role::Seal(_) | Role::SealAll | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
-            Role::Choice | Role::Closes | Role::Last | Role::Ends(_) | Role::Citation(_) => false,
+            Role::Choice | Role::Closes | Role::Last | Role::Starts(_) | Role::Ends(_) | Role::Citation(_) => false,
             // A string in the place of a number is a text.
             Role::Cites(_) => true,
             Role::Calls | Role::Call(_) | Role::Concludes | Role::End | Role::Error | Role::Usage => false,
@@ -488,6 +497,24 @@ mod tests {
         let whole = roles("end", r#"{"text":"a","seen":{"k":["v",7,null]}}"#);
         let result = (Role::Own(ChannelKind::ToolResult), 0, 0);
         assert_eq!(whole, [(Role::Choice, 0, 0), (Role::Repeat(TEXT), 0, 0), result, result, result]);
+    }
+
+    #[test]
+    fn a_member_may_name_the_kind_and_items_may_share_a_channel() {
+        const MEMBERS: Layout = Layout {
+            kind: &["*"],
+            indexes: [&[], &["part.i"]],
+            groups: &[Group::of(
+                &["part"],
+                &[Row("part.i", Role::Inert), Row("part.text", Role::Text(SHARED)), Row("part.args", Role::Text(ARGS))],
+            )],
+        };
+        const SHARED: Label = Label::text("shared", ChannelKind::Text).of_choice();
+        let found = walk_as(&MEMBERS, "", r#"{"part":{"i":7,"text":"a","args":"b"}}"#).unwrap();
+        let roles: Vec<_> = found.into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
+        assert_eq!(roles, [(Role::Text(SHARED), 0, 0), (Role::Text(ARGS), 0, 7)]);
+        let other = walk_as(&MEMBERS, "", r#"{"other":{"text":"a"}}"#).unwrap();
+        assert!(other.iter().all(|(role, ..)| *role == OWN_TEXT), "{other:?}");
     }
 
     #[test]
