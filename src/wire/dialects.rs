@@ -5,6 +5,7 @@ mod any;
 mod bedrock_agent;
 mod bedrock_converse;
 mod bedrock_invoke;
+mod ollama;
 pub(crate) mod openai_chat;
 
 pub(crate) use any::GRAMMAR as ANY;
@@ -19,9 +20,10 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 6] = [
+const ALL: [&Grammar; 7] = [
     &anthropic::GRAMMAR,
     &openai_chat::GRAMMAR,
+    &ollama::GRAMMAR,
     &bedrock_converse::GRAMMAR,
     &bedrock_agent::GRAMMAR,
     &bedrock_invoke::TITAN,
@@ -30,13 +32,14 @@ const ALL: [&Grammar; 6] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 7] = [
+    pub const ALL: [Dialect; 8] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::Anthropic,
         Dialect::BedrockAgent,
         Dialect::BedrockConverse,
         Dialect::BedrockInvoke,
+        Dialect::Ollama,
         Dialect::OpenAiChat,
     ];
 
@@ -57,6 +60,7 @@ impl Dialect {
             Dialect::BedrockAgent => "bedrock-agent",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::BedrockInvoke => "bedrock-invoke",
+            Dialect::Ollama => "ollama",
             Dialect::OpenAiChat => "openai-chat",
         }
     }
@@ -66,6 +70,7 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Json => Framing::Document,
             Dialect::Anthropic | Dialect::OpenAiChat => Framing::EventStream,
+            Dialect::Ollama => Framing::Lines,
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => Framing::AmazonEventStream,
         }
     }
@@ -90,6 +95,7 @@ impl Dialect {
             Dialect::BedrockAgent => bedrock_agent::GRAMMAR,
             Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
             Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
+            Dialect::Ollama => ollama::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
         }
     }
@@ -118,6 +124,8 @@ impl std::error::Error for UnknownDialect {}
 /// How the paths of the APIs end, the longer endings first.
 const ROUTES: &[(&str, Dialect)] = &[
     ("/chat/completions", Dialect::OpenAiChat),
+    ("/api/chat", Dialect::Ollama),
+    ("/api/generate", Dialect::Ollama),
     ("/converse", Dialect::BedrockConverse),
     ("/converse-stream", Dialect::BedrockConverse),
     ("/invoke", Dialect::BedrockInvoke),

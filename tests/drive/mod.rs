@@ -171,6 +171,7 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("bedrock-invoke", Dialect::BedrockInvoke),
     ("captured-here/aimock__anthropic", Dialect::Anthropic),
     ("captured-here/aimock__bedrock-converse", Dialect::BedrockConverse),
+    ("captured-here/aimock__ollama", Dialect::Ollama),
     ("captured-here/aimock__openai-chat", Dialect::OpenAiChat),
     ("captured-here/litellm-proxy__anthropic", Dialect::Anthropic),
     ("captured-here/litellm-proxy__chat", Dialect::OpenAiChat),
@@ -181,7 +182,13 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("derived/bed_err", Dialect::BedrockConverse),
     ("derived/bed_exc", Dialect::BedrockConverse),
     ("derived/bed_guard", Dialect::BedrockConverse),
+    ("derived/oll_done", Dialect::Ollama),
+    ("derived/oll_extra", Dialect::Ollama),
+    ("derived/oll_full", Dialect::Ollama),
+    ("derived/oll_hb", Dialect::Ollama),
     ("mistral", Dialect::OpenAiChat),
+    ("ollama-chat", Dialect::Ollama),
+    ("ollama-generate", Dialect::Ollama),
     ("openai-chat", Dialect::OpenAiChat),
 ];
 
