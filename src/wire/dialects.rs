@@ -1,12 +1,15 @@
 //! The dialects: each is a table of rows and a few endings.
 
+mod ag_ui;
 mod anthropic;
 mod any;
 mod bedrock_agent;
 mod bedrock_converse;
 mod bedrock_invoke;
+mod mcp;
 mod ollama;
 pub(crate) mod openai_chat;
+mod vercel_ui;
 
 pub(crate) use any::GRAMMAR as ANY;
 
@@ -20,9 +23,12 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 7] = [
+const ALL: [&Grammar; 10] = [
     &anthropic::GRAMMAR,
     &openai_chat::GRAMMAR,
+    &ag_ui::GRAMMAR,
+    &vercel_ui::GRAMMAR,
+    &mcp::GRAMMAR,
     &ollama::GRAMMAR,
     &bedrock_converse::GRAMMAR,
     &bedrock_agent::GRAMMAR,
@@ -32,15 +38,18 @@ const ALL: [&Grammar; 7] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 8] = [
+    pub const ALL: [Dialect; 11] = [
         Dialect::Text,
         Dialect::Json,
+        Dialect::AgUi,
         Dialect::Anthropic,
         Dialect::BedrockAgent,
         Dialect::BedrockConverse,
         Dialect::BedrockInvoke,
+        Dialect::Mcp,
         Dialect::Ollama,
         Dialect::OpenAiChat,
+        Dialect::VercelUi,
     ];
 
     /// The dialect's word on the command line and in logs; parsing it gives the dialect back.
@@ -56,12 +65,15 @@ impl Dialect {
         match self {
             Dialect::Text => "text",
             Dialect::Json => "json",
+            Dialect::AgUi => "ag-ui",
             Dialect::Anthropic => "anthropic",
             Dialect::BedrockAgent => "bedrock-agent",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::BedrockInvoke => "bedrock-invoke",
+            Dialect::Mcp => "mcp",
             Dialect::Ollama => "ollama",
             Dialect::OpenAiChat => "openai-chat",
+            Dialect::VercelUi => "vercel-ui",
         }
     }
 
@@ -69,7 +81,8 @@ impl Dialect {
     pub(crate) fn framing(self) -> Framing {
         match self {
             Dialect::Text | Dialect::Json => Framing::Document,
-            Dialect::Anthropic | Dialect::OpenAiChat => Framing::EventStream,
+            Dialect::AgUi | Dialect::Anthropic | Dialect::Mcp | Dialect::OpenAiChat => Framing::EventStream,
+            Dialect::VercelUi => Framing::EventStream,
             Dialect::Ollama => Framing::Lines,
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => Framing::AmazonEventStream,
         }
@@ -91,12 +104,15 @@ impl Dialect {
     pub(crate) fn grammar(self) -> Grammar {
         match self {
             Dialect::Text | Dialect::Json => ANY,
+            Dialect::AgUi => ag_ui::GRAMMAR,
             Dialect::Anthropic => anthropic::GRAMMAR,
             Dialect::BedrockAgent => bedrock_agent::GRAMMAR,
             Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
             Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
+            Dialect::Mcp => mcp::GRAMMAR,
             Dialect::Ollama => ollama::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
+            Dialect::VercelUi => vercel_ui::GRAMMAR,
         }
     }
 }

@@ -60,6 +60,8 @@ pub enum Dialect {
     /// JSON whose API is not known beforehand: its first event, or the document itself, tells. Otherwise every string is
     /// a text of its own.
     Json,
+    /// The AG-UI protocol between agents and user interfaces.
+    AgUi,
     /// Anthropic's Messages API.
     Anthropic,
     /// Amazon Bedrock's agents (`InvokeAgent`).
@@ -68,10 +70,14 @@ pub enum Dialect {
     BedrockConverse,
     /// Amazon Bedrock's `InvokeModel`, with and without a response stream: events and documents of the models' own APIs.
     BedrockInvoke,
+    /// The Model Context Protocol over streamable HTTP.
+    Mcp,
     /// Ollama's chats and completions.
     Ollama,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
+    /// The UI message stream of Vercel's AI SDK.
+    VercelUi,
 }
 
 /// How a stream ended.
