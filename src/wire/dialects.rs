@@ -9,7 +9,9 @@ mod bedrock_invoke;
 mod mcp;
 mod ollama;
 pub(crate) mod openai_chat;
+mod replicate;
 mod vercel_ui;
+mod watsonx;
 
 pub(crate) use any::GRAMMAR as ANY;
 
@@ -23,13 +25,15 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 10] = [
+const ALL: [&Grammar; 12] = [
     &anthropic::GRAMMAR,
     &openai_chat::GRAMMAR,
     &ag_ui::GRAMMAR,
     &vercel_ui::GRAMMAR,
     &mcp::GRAMMAR,
     &ollama::GRAMMAR,
+    &watsonx::GRAMMAR,
+    &replicate::GRAMMAR,
     &bedrock_converse::GRAMMAR,
     &bedrock_agent::GRAMMAR,
     &bedrock_invoke::TITAN,
@@ -38,7 +42,7 @@ const ALL: [&Grammar; 10] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 11] = [
+    pub const ALL: [Dialect; 13] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::AgUi,
@@ -49,7 +53,9 @@ impl Dialect {
         Dialect::Mcp,
         Dialect::Ollama,
         Dialect::OpenAiChat,
+        Dialect::Replicate,
         Dialect::VercelUi,
+        Dialect::Watsonx,
     ];
 
     /// The dialect's word on the command line and in logs; parsing it gives the dialect back.
@@ -73,7 +79,9 @@ impl Dialect {
             Dialect::Mcp => "mcp",
             Dialect::Ollama => "ollama",
             Dialect::OpenAiChat => "openai-chat",
+            Dialect::Replicate => "replicate",
             Dialect::VercelUi => "vercel-ui",
+            Dialect::Watsonx => "watsonx",
         }
     }
 
@@ -82,7 +90,7 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Json => Framing::Document,
             Dialect::AgUi | Dialect::Anthropic | Dialect::Mcp | Dialect::OpenAiChat => Framing::EventStream,
-            Dialect::VercelUi => Framing::EventStream,
+            Dialect::Replicate | Dialect::VercelUi | Dialect::Watsonx => Framing::EventStream,
             Dialect::Ollama => Framing::Lines,
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => Framing::AmazonEventStream,
         }
@@ -112,7 +120,9 @@ impl Dialect {
             Dialect::Mcp => mcp::GRAMMAR,
             Dialect::Ollama => ollama::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
+            Dialect::Replicate => replicate::GRAMMAR,
             Dialect::VercelUi => vercel_ui::GRAMMAR,
+            Dialect::Watsonx => watsonx::GRAMMAR,
         }
     }
 }
@@ -147,6 +157,8 @@ const ROUTES: &[(&str, Dialect)] = &[
     ("/invoke", Dialect::BedrockInvoke),
     ("/invoke-with-response-stream", Dialect::BedrockInvoke),
     ("/messages", Dialect::Anthropic),
+    ("/ml/v1/text/generation", Dialect::Watsonx),
+    ("/ml/v1/text/generation_stream", Dialect::Watsonx),
 ];
 
 /// The dialect that an event, or a document, is of.

@@ -76,8 +76,12 @@ pub enum Dialect {
     Ollama,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
+    /// Replicate's streams of plain text.
+    Replicate,
     /// The UI message stream of Vercel's AI SDK.
     VercelUi,
+    /// IBM watsonx.ai's text generation.
+    Watsonx,
 }
 
 /// How a stream ended.

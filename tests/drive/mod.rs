@@ -207,6 +207,8 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("ollama-chat", Dialect::Ollama),
     ("ollama-generate", Dialect::Ollama),
     ("openai-chat", Dialect::OpenAiChat),
+    ("replicate", Dialect::Replicate),
+    ("watsonx", Dialect::Watsonx),
 ];
 
 /// The streams that others have recorded, of all dialects or, where `HOLDBACK_STREAMS` names folders, of those.
