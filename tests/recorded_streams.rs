@@ -203,7 +203,7 @@ fn json_texts(text: &str) -> Option<Vec<Value>> {
 
 /// Words of six letters or more that a client would show.
 fn words(channel: &str, text: &str, words: &mut BTreeSet<String>) {
-    let is_json = ["args", "json", "arguments"].iter().any(|name| channel.ends_with(name));
+    let is_json = ["args", "json", "arguments", "tool"].iter().any(|name| channel.ends_with(name));
     let shown = match json_texts(text).filter(|_| is_json) {
         Some(args) => {
             let mut texts = Texts::default();
@@ -244,4 +244,13 @@ fn a_redacted_word_is_nowhere() {
     }
     println!("{tried} words");
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks[..leaks.len().min(40)].join("\n"));
+}
+
+#[test]
+fn every_stream_is_recognized_by_its_first_event() {
+    let word = Policy::builder().rule(Rule::regex("word", r"\b[a-z]{7,}\b").redact("<{rule}>")).build().unwrap();
+    for Recorded { name, dialect, bytes: input } in recorded() {
+        let [told, found] = [Some(dialect), None].map(|dialect| cut(&word, dialect, &input, input.len()));
+        assert!(told == found, "{name}: the first event does not tell that it is of {dialect:?}");
+    }
 }

@@ -92,11 +92,11 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Own(kind) => Coverage::Alone(kind),
         Role::Request => Coverage::Alone(ChannelKind::Text),
         Role::Token(_) | Role::TokenBytes(_) | Role::OwnBytes(_) => Coverage::Side,
-        Role::Side | Role::Seal(_) | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
+        Role::Side | Role::Seal(_) | Role::SealAll | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
         Role::LastEvent | Role::Ends(_) | Role::GoesOn(_) | Role::Sequence => Coverage::Structure,
-        Role::WholeCall | Role::Turn => Coverage::Structure,
+        Role::WholeCall | Role::Turn | Role::Starts(_) => Coverage::Structure,
         Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }

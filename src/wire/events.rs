@@ -24,7 +24,9 @@ pub(crate) struct EventStream {
     beginning: Beginning,
     progress: Progress,
     /// The event that endings copy what a stream says of itself from.
-    first: Option<First>,
+    first: Option<Source>,
+    /// The event that was stopped and never leaves.
+    stopped: Option<Source>,
     /// The last usage that an event told.
     usage: Option<Vec<u8>>,
     /// How the event that was handed on last was closed.
@@ -46,12 +48,22 @@ struct Progress {
     end: bool,
 }
 
-/// The event that endings copy from.
+/// An event that endings copy from.
 #[derive(Debug)]
-struct First {
+struct Source {
     raw: Bytes,
     payload: Payload,
     has_choice: bool,
+}
+
+impl Source {
+    fn of(event: &Event, signals: &Signals) -> Source {
+        Source { raw: event.raw.clone(), payload: event.payload.clone(), has_choice: signals.has_choice }
+    }
+
+    fn members(&self) -> Option<Members<'_>> {
+        Members::of(self.payload.text(&self.raw)?)
+    }
 }
 
 /// What becomes of an event.
@@ -73,6 +85,7 @@ impl EventStream {
             beginning: Beginning::default(),
             progress: Progress::default(),
             first: None,
+            stopped: None,
             usage: None,
             last_closed: Closed::Whole,
         }
@@ -245,6 +258,7 @@ impl EventStream {
                 return Err(Failure::Reported);
             }
             if signals.is_own_ending && self.moderator.stop().is_some() {
+                self.stopped = Some(Source::of(event, &signals));
                 return Ok(Leaves::Never);
             }
             self.note(&signals, event);
@@ -294,8 +308,7 @@ impl EventStream {
         self.progress.complete =
             signals.is_end || (self.progress.complete && !signals.is_beginning && !signals.has_choice);
         if self.first.as_ref().is_none_or(|first| signals.has_choice && !first.has_choice) && self.progress.native {
-            let (raw, payload) = (event.raw.clone(), event.payload.clone());
-            self.first = Some(First { raw, payload, has_choice: signals.has_choice });
+            self.first = Some(Source::of(event, signals));
         }
         if let (Some(usage), Some(text)) = (signals.usage.clone(), event.payload.text(&event.raw)) {
             self.usage = Some(text[usage].to_vec());
@@ -326,10 +339,10 @@ impl EventStream {
     }
 
     fn account(&self) -> Account<'_> {
-        let first = self.first.as_ref().and_then(|first| Members::of(first.payload.text(&first.raw)?));
         let is_open = |(index, choice): (&u32, &Choice)| (*choice == Choice::Open).then_some(*index);
         Account {
-            first,
+            first: self.first.as_ref().and_then(Source::members),
+            stopped: self.stopped.as_ref().and_then(Source::members),
             open_choices: self.moderator.choices().iter().filter_map(is_open).collect(),
             usage: self.usage.as_deref(),
             usage_chunk: self.usage_chunk,

@@ -200,7 +200,7 @@ impl Framer {
         match self {
             Framer::EventStream(framer) => vec![framer.write(said, last)],
             Framer::Lines(_) => {
-                let begun = (last == Closed::ByEndOfStream).then_some(&b"\n"[..]);
+                let begun = (last == Closed::ByEndOfStream && !said.is_empty()).then_some(&b"\n"[..]);
                 let lines = said.iter().flat_map(|said| [&said.data[..], b"\n"]);
                 vec![begun.into_iter().chain(lines).collect::<Vec<_>>().concat()]
             }

@@ -66,6 +66,8 @@ impl Said {
 pub(crate) struct Account<'a> {
     /// The first event of the dialect, or the first in which a choice spoke where there are choices.
     pub(crate) first: Option<Members<'a>>,
+    /// The event that the policy has stopped, if it never leaves: endings may copy its ids, but not its texts.
+    pub(crate) stopped: Option<Members<'a>>,
     pub(crate) open_choices: Vec<u32>,
     /// The usage that the upstream told last, as it stands.
     pub(crate) usage: Option<&'a [u8]>,
@@ -77,6 +79,29 @@ pub(crate) struct Account<'a> {
     pub(crate) last_number: Option<u64>,
     /// What has left of each channel's text.
     pub(crate) texts: Vec<LeftText<'a>>,
+}
+
+impl Account<'_> {
+    /// What events of the kind `start` say in a member, as it stands, that none of the kind `end` behind them says.
+    pub(crate) fn open(
+        &self,
+        start: &'static str,
+        end: &'static str,
+        member: &'static str,
+    ) -> impl Iterator<Item = Vec<u8>> {
+        let mut open = Vec::new();
+        for kept in self.kept {
+            let Some(id) = Members::of(&kept.text).and_then(|event| event.value(member).map(<[u8]>::to_vec)) else {
+                continue;
+            };
+            if kept.kind == start {
+                open.push(id);
+            } else if kept.kind == end {
+                open.retain(|other| *other != id);
+            }
+        }
+        open.into_iter()
+    }
 }
 
 /// An event that has left.

@@ -17,7 +17,7 @@ use super::reader::Reader;
 use super::renamed::Renamed;
 use super::rows::{Label, Role};
 use super::splice::{Quoted, Splice};
-use super::table::{Found, Part, Table};
+use super::table::{Found, NO_LANE, Part, Table};
 use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
@@ -367,6 +367,8 @@ impl Moderator {
             }
             Role::Text(label) | Role::Snapshot(label) if matches!(node.kind, Kind::Object | Kind::Array) => {
                 self.own_field(reading, found, label.kind, Coding::JSON, event, observer);
+                // Half a value is no JSON.
+                signals.is_own_ending |= self.lanes.stop().is_some();
             }
             Role::Text(label) | Role::Echo(label) => {
                 self.delta(found, 0, label.kind, reading.string(node.content()), Touch::Splice, event, observer)?;
@@ -394,7 +396,8 @@ impl Moderator {
                 self.delta(found, 0, label.kind, token, Touch::Null, event, observer)?;
             }
             Role::Snapshot(label) => self.snapshot(reading, found, label, event, observer)?,
-            Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
+            Role::Seal(kind) => self.seal(found.choice, Some(kind), reading.payload.place(node.span()), event)?,
+            Role::SealAll => self.seal(found.choice, None, reading.payload.place(node.span()), event)?,
             Role::Citation(label) => self.citation(reading, found, label, event)?,
             Role::Call(args) => self.call(reading, found, args, around, event)?,
             Role::GoesOn(args) => {
@@ -415,7 +418,7 @@ impl Moderator {
                 }
             }
             Role::Finish => {
-                if !matches!(&reading.text[node.content()], b"" | b"null") {
+                if !matches!(&reading.text[node.content()], b"" | b"null" | b"not_finished") {
                     self.choices.insert(found.choice, Choice::Finished);
                     event.finished.push(found.choice);
                     self.finish_choice(found.choice, observer)?;
@@ -432,6 +435,11 @@ impl Moderator {
                 if self.lanes.stop().is_none() {
                     self.choices.insert(found.choice, Choice::Finished);
                 }
+            }
+            Role::Starts(label) => {
+                self.end_of(found, label, observer)?;
+                let lane = self.table.deltas_of(label).unwrap_or(NO_LANE);
+                let _over = self.lanes.retire(Key { choice: found.choice, lane, item: found.item, name: 0 });
             }
             Role::Ends(label) => {
                 signals.is_own_ending = true;
@@ -719,10 +727,10 @@ fn note_sides(reading: &Reading<'_>, event: &mut Incoming) {
 fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
-        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
+        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::SealAll | Role::Citation(_) => Pass::Repeats,
         Role::Finish | Role::Closes | Role::LastEvent | Role::Ends(_) => Pass::Ends,
         Role::Concludes | Role::End | Role::Turn | Role::Error | Role::Usage => Pass::Ends,
-        Role::Begins | Role::Choice => Pass::Beginnings,
+        Role::Begins | Role::Starts(_) | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,
     }
 }

@@ -77,7 +77,7 @@ pub(crate) struct Label {
     pub(crate) notation: Notation,
     /// What places in it are counted in, where there are citations that speak of some.
     pub(crate) places: Option<Unit>,
-    pub(crate) items: Items,
+    pub(crate) extent: Extent,
 }
 
 /// What places in a text are counted in.
@@ -88,13 +88,15 @@ pub(crate) enum Unit {
     CodePoints,
 }
 
-/// How the items of a choice share a channel.
+/// What has one channel of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Items {
-    /// Each has one of its own.
-    Apart,
-    /// They are parts of one text.
-    Joined,
+pub(crate) enum Extent {
+    /// Each item of a choice.
+    Item,
+    /// A choice: its items are parts of one text.
+    Choice,
+    /// The stream.
+    Stream,
 }
 
 /// How a channel's text stands in the fields that carry it.
@@ -110,7 +112,7 @@ pub(crate) enum Notation {
 
 impl Label {
     pub(crate) const fn text(name: &'static str, kind: ChannelKind) -> Label {
-        Label { name, kind, notation: Notation::Text, places: None, items: Items::Apart }
+        Label { name, kind, notation: Notation::Text, places: None, extent: Extent::Item }
     }
 
     /// A text that is the data of the events of a kind.
@@ -119,8 +121,13 @@ impl Label {
     }
 
     /// The same, for all items of a choice together.
-    pub(crate) const fn joined(self) -> Label {
-        Label { items: Items::Joined, ..self }
+    pub(crate) const fn of_choice(self) -> Label {
+        Label { extent: Extent::Choice, ..self }
+    }
+
+    /// The same, for the stream as a whole.
+    pub(crate) const fn of_stream(self) -> Label {
+        Label { extent: Extent::Stream, ..self }
     }
 
     /// A tool call's arguments.
@@ -163,6 +170,8 @@ pub(crate) enum Role {
     Side,
     /// Covers all the text of a kind in its choice and goes when any of that was edited.
     Seal(ChannelKind),
+    /// Covers all the text of its choice, whatever its kind, and goes when any of that was edited.
+    SealAll,
     /// The object of a citation: it speaks of a stretch of the text of its choice's channel of this name, or of its
     /// only other one that is cited. Its places follow what is cut before them; where the stretch itself is cut, it
     /// becomes empty.
@@ -179,6 +188,8 @@ pub(crate) enum Role {
     Closes,
     /// Says that its event is its choice's last, by being there, but not why. It may be a number.
     LastEvent,
+    /// Says that a channel begins, by being there: one that had ended may do so once more.
+    Starts(Label),
     /// Says that a channel is at its end, by being there.
     Ends(Label),
     /// Holds the tool calls of a choice.
@@ -230,7 +241,7 @@ impl Role {
         match self {
             Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Some(label),
             Role::Token(label) | Role::TokenBytes(label) | Role::Call(label) | Role::Ends(label) => Some(label),
-            Role::Excerpt(label) | Role::LastDelta(label) | Role::GoesOn(label) => Some(label),
+            Role::Starts(label) | Role::Excerpt(label) | Role::LastDelta(label) | Role::GoesOn(label) => Some(label),
             _ => None,
         }
     }

@@ -39,17 +39,17 @@ impl Moderator {
         self.push(lane, fresh, content, touch, event, observer)
     }
 
-    /// Makes the event wait for everything of a kind that its choice has said so far.
+    /// Makes the event wait for everything of a kind, or of all, that its choice has said so far.
     pub(super) fn seal(
         &mut self,
         choice: u32,
-        kind: ChannelKind,
+        kind: Option<ChannelKind>,
         place: Range<u32>,
         event: &mut Incoming,
     ) -> Result<(), Failure> {
         for lane in self.lanes.of_choice(choice) {
             let entry = &self.lanes.entry(lane).lane;
-            if entry.kind() == kind && entry.len() > 0 {
+            if kind.is_none_or(|kind| entry.kind() == kind) && entry.len() > 0 {
                 let end = End::Known(entry.len());
                 let field = Field {
                     lane,

@@ -3,7 +3,7 @@
 use super::{BadIndex, Elements, Found, NO_LANE, Part, Place, Reach, Table};
 use crate::policy::ChannelKind;
 use crate::wire::json::{Kind, Tape, unescape_into};
-use crate::wire::rows::{Items, Notation, Role};
+use crate::wire::rows::{Extent, Notation, Role};
 use std::collections::BTreeMap;
 
 impl Table {
@@ -194,6 +194,11 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
+            // A value that is sealed goes as a whole, numbers and all.
+            Some((lane, role @ (Role::Seal(_) | Role::SealAll))) if is_container => {
+                self.find(role, lane, node, Part::Value, scope);
+                return Ok(());
+            }
             Some((_, role)) if is_text && !role.is_of(kind) => {
                 self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
             }
@@ -366,7 +371,11 @@ impl Walk<'_> {
 
     fn find(&mut self, role: Role, lane: u16, node: usize, part: Part, scope: Scope) {
         let [choice, item] = scope.indexes;
-        let item = if role.label().is_some_and(|label| label.items == Items::Joined) { 0 } else { item };
+        let (choice, item) = match role.label().map_or(Extent::Item, |label| label.extent) {
+            Extent::Item => (choice, item),
+            Extent::Choice => (choice, 0),
+            Extent::Stream => (0, 0),
+        };
         self.found.push(Found { role, lane, node: node as u32, part, choice, item });
     }
 }
@@ -399,11 +408,11 @@ impl Role {
         match self {
             Role::Text(_) | Role::LastDelta(_) | Role::Echo(_) | Role::Snapshot(_) => true,
             Role::Repeat(_) | Role::Token(_) | Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) => true,
-            Role::Finish | Role::Reason | Role::Seal(_) | Role::Request | Role::Inert => true,
+            Role::Finish | Role::Reason | Role::Seal(_) | Role::SealAll | Role::Request | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins | Role::Choice => false,
             Role::Closes | Role::LastEvent | Role::Ends(_) | Role::Citation(_) | Role::Cites(_) => false,
             Role::Calls | Role::Call(_) | Role::GoesOn(_) | Role::Concludes | Role::End => false,
-            Role::Error | Role::Usage | Role::Sequence | Role::WholeCall | Role::Turn => false,
+            Role::Error | Role::Usage | Role::Sequence | Role::WholeCall | Role::Turn | Role::Starts(_) => false,
         }
     }
 
@@ -606,6 +615,24 @@ mod tests {
         // What is not named for it is as elsewhere.
         assert_eq!(roles(r#"{"type":"thought","seen":{"id":"1","by":"me"}}"#), []);
         assert_eq!(roles(r#"{"seen":{"id":"1","by":"me"}}"#), [(OWN_TEXT, 1), (OWN_TEXT, 1)]);
+    }
+
+    #[test]
+    fn a_member_may_name_the_kind_and_items_may_share_a_channel() {
+        const MEMBERS: Layout = Layout {
+            kind: &["*"],
+            indexes: [&[], &["part.i"]],
+            groups: &[Group::of(
+                &["part"],
+                &[Row("part.i", Role::Inert), Row("part.text", Role::Text(SHARED)), Row("part.args", Role::Text(ARGS))],
+            )],
+        };
+        const SHARED: Label = Label::text("shared", ChannelKind::Text).of_choice();
+        let found = walk_as(&MEMBERS, "", r#"{"part":{"i":7,"text":"a","args":"b"}}"#).unwrap();
+        let roles: Vec<_> = found.into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
+        assert_eq!(roles, [(Role::Text(SHARED), 0, 0), (Role::Text(ARGS), 0, 7)]);
+        let other = walk_as(&MEMBERS, "", r#"{"other":{"text":"a"}}"#).unwrap();
+        assert!(other.iter().all(|(role, ..)| *role == OWN_TEXT), "{other:?}");
     }
 
     #[test]
