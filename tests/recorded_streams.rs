@@ -249,8 +249,14 @@ fn a_redacted_word_is_nowhere() {
 #[test]
 fn every_stream_is_recognized_by_its_first_event() {
     let word = Policy::builder().rule(Rule::regex("word", r"\b[a-z]{7,}\b").redact("<{rule}>")).build().unwrap();
+    let mut unrecognized = Vec::new();
     for Recorded { name, dialect, bytes: input } in recorded() {
         let [told, found] = [Some(dialect), None].map(|dialect| cut(&word, dialect, &input, input.len()));
-        assert!(told == found, "{name}: the first event does not tell that it is of {dialect:?}");
+        // An error alone may be anyone's.
+        let is_error = drive::events(&input).first().is_none_or(|event| event.get("error").is_some());
+        if told != found && !is_error {
+            unrecognized.push(format!("{name} of {dialect:?}"));
+        }
     }
+    assert!(unrecognized.is_empty(), "{unrecognized:#?}");
 }
