@@ -13,6 +13,7 @@ mod gemini_live;
 mod mcp;
 mod ollama;
 pub(crate) mod openai_chat;
+mod openai_completions;
 mod openai_responses;
 mod replicate;
 mod vercel_ui;
@@ -30,13 +31,14 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 17] = [
+const ALL: [&Grammar; 18] = [
     &anthropic::GRAMMAR,
     &cohere::GRAMMAR,
     &gemini_interactions::GRAMMAR,
     &gemini_live::GRAMMAR,
     &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
+    &openai_completions::GRAMMAR,
     &openai_responses::GRAMMAR,
     &ag_ui::GRAMMAR,
     &vercel_ui::GRAMMAR,
@@ -52,7 +54,7 @@ const ALL: [&Grammar; 17] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 18] = [
+    pub const ALL: [Dialect; 19] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::AgUi,
@@ -67,6 +69,7 @@ impl Dialect {
         Dialect::Mcp,
         Dialect::Ollama,
         Dialect::OpenAiChat,
+        Dialect::OpenAiCompletions,
         Dialect::OpenAiResponses,
         Dialect::Replicate,
         Dialect::VercelUi,
@@ -98,6 +101,7 @@ impl Dialect {
             Dialect::Mcp => "mcp",
             Dialect::Ollama => "ollama",
             Dialect::OpenAiChat => "openai-chat",
+            Dialect::OpenAiCompletions => "openai-completions",
             Dialect::OpenAiResponses => "openai-responses",
             Dialect::Replicate => "replicate",
             Dialect::VercelUi => "vercel-ui",
@@ -113,8 +117,9 @@ impl Dialect {
             Dialect::AgUi | Dialect::Anthropic | Dialect::Cohere | Dialect::GeminiInteractions => {
                 Some(Framing::EventStream)
             }
-            Dialect::Mcp | Dialect::OpenAiChat | Dialect::OpenAiResponses => Some(Framing::EventStream),
-            Dialect::Replicate | Dialect::VercelUi | Dialect::Watsonx => Some(Framing::EventStream),
+            Dialect::Mcp | Dialect::OpenAiChat | Dialect::OpenAiCompletions => Some(Framing::EventStream),
+            Dialect::OpenAiResponses | Dialect::Replicate => Some(Framing::EventStream),
+            Dialect::VercelUi | Dialect::Watsonx => Some(Framing::EventStream),
             Dialect::Ollama => Some(Framing::Lines),
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
                 Some(Framing::AmazonEventStream)
@@ -150,6 +155,7 @@ impl Dialect {
             Dialect::Mcp => mcp::GRAMMAR,
             Dialect::Ollama => ollama::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
+            Dialect::OpenAiCompletions => openai_completions::GRAMMAR,
             Dialect::OpenAiResponses => openai_responses::GRAMMAR,
             Dialect::Replicate => replicate::GRAMMAR,
             Dialect::VercelUi => vercel_ui::GRAMMAR,
@@ -182,6 +188,7 @@ impl std::error::Error for UnknownDialect {}
 const ROUTES: &[(&str, Dialect)] = &[
     ("/v2/chat", Dialect::Cohere),
     ("/chat/completions", Dialect::OpenAiChat),
+    ("/completions", Dialect::OpenAiCompletions),
     (":generateContent", Dialect::Gemini),
     (":streamGenerateContent", Dialect::Gemini),
     (".BidiGenerateContent", Dialect::GeminiLive),

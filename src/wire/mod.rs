@@ -85,6 +85,8 @@ pub enum Dialect {
     Ollama,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
+    /// OpenAI's legacy completions, and those of compatible servers.
+    OpenAiCompletions,
     /// OpenAI's Responses API, and those of Azure and compatible servers.
     OpenAiResponses,
     /// Replicate's streams of plain text.
