@@ -5,6 +5,7 @@ mod any;
 mod bedrock_agent;
 mod bedrock_converse;
 mod bedrock_invoke;
+mod cohere;
 mod gemini;
 mod gemini_interactions;
 pub(crate) mod openai_chat;
@@ -21,8 +22,9 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 8] = [
+const ALL: [&Grammar; 9] = [
     &anthropic::GRAMMAR,
+    &cohere::GRAMMAR,
     &gemini_interactions::GRAMMAR,
     &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
@@ -34,13 +36,14 @@ const ALL: [&Grammar; 8] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 9] = [
+    pub const ALL: [Dialect; 10] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::Anthropic,
         Dialect::BedrockAgent,
         Dialect::BedrockConverse,
         Dialect::BedrockInvoke,
+        Dialect::Cohere,
         Dialect::Gemini,
         Dialect::GeminiInteractions,
         Dialect::OpenAiChat,
@@ -63,6 +66,7 @@ impl Dialect {
             Dialect::BedrockAgent => "bedrock-agent",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::BedrockInvoke => "bedrock-invoke",
+            Dialect::Cohere => "cohere",
             Dialect::Gemini => "gemini",
             Dialect::GeminiInteractions => "gemini-interactions",
             Dialect::OpenAiChat => "openai-chat",
@@ -74,9 +78,11 @@ impl Dialect {
         match self {
             Dialect::Text | Dialect::Gemini => None,
             Dialect::Json => Some(Framing::Document),
-            Dialect::Anthropic | Dialect::GeminiInteractions | Dialect::OpenAiChat => Some(Framing::EventStream),
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
                 Some(Framing::AmazonEventStream)
+            }
+            Dialect::Anthropic | Dialect::Cohere | Dialect::GeminiInteractions | Dialect::OpenAiChat => {
+                Some(Framing::EventStream)
             }
         }
     }
@@ -101,6 +107,7 @@ impl Dialect {
             Dialect::BedrockAgent => bedrock_agent::GRAMMAR,
             Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
             Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
+            Dialect::Cohere => cohere::GRAMMAR,
             Dialect::Gemini => gemini::GRAMMAR,
             Dialect::GeminiInteractions => gemini_interactions::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
@@ -134,6 +141,7 @@ const ROUTES: &[(&str, Dialect)] = &[
     (":generateContent", Dialect::Gemini),
     (":streamGenerateContent", Dialect::Gemini),
     ("/interactions", Dialect::GeminiInteractions),
+    ("/v2/chat", Dialect::Cohere),
     ("/converse", Dialect::BedrockConverse),
     ("/converse-stream", Dialect::BedrockConverse),
     ("/invoke", Dialect::BedrockInvoke),

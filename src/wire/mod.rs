@@ -68,6 +68,8 @@ pub enum Dialect {
     BedrockConverse,
     /// Amazon Bedrock's `InvokeModel`, with and without a response stream: events and documents of the models' own APIs.
     BedrockInvoke,
+    /// Cohere's chat API, version 2.
+    Cohere,
     /// Gemini's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI: an event stream, or an
     /// array that comes element by element.
     Gemini,

@@ -174,6 +174,7 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("bedrock-agent", Dialect::BedrockAgent),
     ("bedrock-converse", Dialect::BedrockConverse),
     ("bedrock-invoke", Dialect::BedrockInvoke),
+    ("cohere-v2", Dialect::Cohere),
     ("compat-chat", Dialect::OpenAiChat),
     ("gemini", Dialect::Gemini),
     ("gemini-interactions", Dialect::GeminiInteractions),
