@@ -191,6 +191,11 @@ fn a_call_in_which_the_stream_stops_is_none() {
     let output = at_every_cut(&usual(), GEMINI, (text("a") + &parts(call)).as_bytes());
     let expected = text("a") + &parts(r#"[{"text": "well"},{"functionCall": null}]"#) + &event(STOPPED);
     assert_eq!(output.text(), expected);
+    // Nor is it one for being in the event that finishes.
+    let finish = |parts: &str, reason: &str| event(&chunk(parts, &format!(r#","finishReason": "{reason}""#)));
+    let output = at_every_cut(&usual(), GEMINI, finish(call, "STOP").as_bytes());
+    let null = r#"[{"text": "well"},{"functionCall": null}]"#;
+    assert_eq!(output.text(), finish(null, "SAFETY") + &event(STOPPED));
 }
 
 #[test]

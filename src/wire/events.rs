@@ -283,7 +283,8 @@ impl EventStream {
     fn note(&mut self, signals: &Signals, event: &Event) {
         self.progress.reported_error |= signals.is_error;
         self.progress.concluded = signals.is_conclusion || (self.progress.concluded && !signals.is_beginning);
-        self.progress.complete = signals.is_end || (self.progress.complete && !signals.is_beginning);
+        self.progress.complete =
+            signals.is_end || (self.progress.complete && !signals.is_beginning && !signals.has_choice);
         if self.first.as_ref().is_none_or(|first| signals.has_choice && !first.has_choice) && self.progress.native {
             let (raw, payload) = (event.raw.clone(), event.payload.clone());
             self.first = Some(First { raw, payload, has_choice: signals.has_choice });

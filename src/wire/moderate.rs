@@ -191,7 +191,7 @@ impl Moderator {
         let reading = Reading { text, payload: &event.payload, tape: reader.tape(), found: reader.found() };
         self.read_fields(&reading, incoming, &mut signals, observer)?;
         if self.lanes.stop().is_some() {
-            self.rename_finish(&reading, incoming);
+            self.stop_event(&reading, incoming);
         }
         if self.split_bytes.is_some() && reading.found.iter().all(|found| says_only_a_delta(&reading, found)) {
             incoming.parts = Parts::Two;
@@ -426,6 +426,12 @@ impl Moderator {
                 signals.is_end = true;
                 self.finish(observer)?;
             }
+            Role::Turn => {
+                signals.is_end = true;
+                self.finish(observer)?;
+                self.lanes.begin_anew();
+                self.choices.clear();
+            }
             Role::Error if node.kind == Kind::False => {}
             Role::Error if node.kind == Kind::String && node.content().is_empty() => {}
             Role::Error => {
@@ -433,7 +439,7 @@ impl Moderator {
                 self.finish(observer)?;
             }
             Role::Usage => signals.usage = Some(node.span()),
-            Role::Side | Role::Calls | Role::Reason | Role::Cites(_) | Role::Inert => {}
+            Role::Side | Role::Calls | Role::WholeCall | Role::Reason | Role::Cites(_) | Role::Inert => {}
         }
         Ok(())
     }
@@ -558,7 +564,8 @@ impl Moderator {
         let lanes = self.lanes.of_choice(choice);
         let (calls, texts) = lanes.into_iter().partition(|id| self.lanes.entry(*id).is_of_call());
         self.lanes.pause(texts, observer);
-        self.finish_lanes(calls, observer)
+        // A call within which the stream has stopped is never whole.
+        if self.lanes.stop().is_some() { Ok(()) } else { self.finish_lanes(calls, observer) }
     }
 
     fn finish_lanes(&mut self, lanes: Vec<u32>, observer: &mut dyn Observer) -> Result<(), Failure> {
@@ -573,12 +580,24 @@ impl Moderator {
         Ok(())
     }
 
-    /// An event that the policy has stopped must not say that the upstream came to its own end.
-    fn rename_finish(&self, reading: &Reading<'_>, event: &mut Incoming) {
-        let is_word = |found: &&Found| matches!(found.role, Role::Finish | Role::Reason);
-        for found in reading.found.iter().filter(is_word) {
-            let span = reading.payload.place(reading.tape.node(found.node as usize).span());
-            event.edits.push(Edit { span, with: format!("\"{}\"", self.stop_reason).into_bytes() });
+    /// An event that the policy has stopped must not say that the upstream came to its own end, nor call a tool with
+    /// what is left of its arguments.
+    fn stop_event(&self, reading: &Reading<'_>, event: &mut Incoming) {
+        let mut around = Around::default();
+        for found in reading.found {
+            around.note(reading, found);
+            let span = reading.tape.node(found.node as usize).span();
+            match found.role {
+                Role::Finish | Role::Reason => {
+                    let with = format!("\"{}\"", self.stop_reason).into_bytes();
+                    event.edits.push(Edit { span: reading.payload.place(span), with });
+                }
+                Role::WholeCall => {
+                    let call = if around.calls.contains(&span.start) { around.calls.clone() } else { span };
+                    event.edits.push(emptied(reading.payload.place(call), &event.raw));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -674,7 +693,7 @@ fn pass_of(role: Role) -> Pass {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
         Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
         Role::Finish | Role::Closes | Role::LastEvent | Role::Ends(_) => Pass::Ends,
-        Role::Concludes | Role::End | Role::Error | Role::Usage => Pass::Ends,
+        Role::Concludes | Role::End | Role::Turn | Role::Error | Role::Usage => Pass::Ends,
         Role::Begins | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,
     }

@@ -183,6 +183,8 @@ pub(crate) enum Role {
     Calls,
     /// The object of one tool call, with the channel of its arguments.
     Call(Label),
+    /// The object of one tool call, which its event shows whole.
+    WholeCall,
     /// Says, by being `true`, that the call with these arguments is not whole.
     GoesOn(Label),
     /// Says that its choice is at its end, unless it is `null` or empty.
@@ -193,6 +195,8 @@ pub(crate) enum Role {
     Concludes,
     /// Says that the whole answer is at its end, if it is an object, `true` or a text.
     End,
+    /// Says, by being `true`, that an answer is at its end; another one may follow.
+    Turn,
     /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.
     Error,
     /// What the stream has cost so far.

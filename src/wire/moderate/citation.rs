@@ -58,7 +58,11 @@ impl Moderator {
             start.zip(end).filter(|(start, end)| start <= end && is_of_first).map(|(start, end)| start..end);
         let lane = self.table.deltas_of(label).unwrap_or(NO_LANE);
         citation.lane = self.lanes.find(Key { choice, lane, item: found.item, name: 0 });
-        for lane in self.lanes.of_choice(choice) {
+        let about = match citation.lane {
+            Some(_) => self.lanes.of_choice(choice),
+            None => self.lanes.iter().map(|(lane, _)| lane).collect(),
+        };
+        for lane in about {
             let entry = &self.lanes.entry(lane).lane;
             if entry.cuts.places().is_none() {
                 continue;

@@ -190,11 +190,10 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
-            Some((_, role)) if !role.is_of(kind) => {
-                if is_text {
-                    self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
-                }
+            Some((_, role)) if is_text && !role.is_of(kind) => {
+                self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
             }
+            Some((_, role)) if !role.is_of(kind) => {}
             Some((lane, role)) if !role.is_of_strings() => {
                 self.find(role, lane, node, Part::Value, scope);
                 // Numbers in it are bytes, or speak of tokens.
@@ -280,7 +279,7 @@ impl Walk<'_> {
             Kind::Object | Kind::Array => false,
             Kind::String | Kind::Number => role == Some(Role::Inert),
             Kind::Null => true,
-            _ => !matches!(role, Some(Role::Side | Role::End | Role::GoesOn(_))),
+            _ => !matches!(role, Some(Role::Side | Role::End | Role::GoesOn(_) | Role::Turn)),
         }
     }
 
@@ -353,11 +352,11 @@ impl Role {
     /// Whether a value of this kind can have this role; a text that cannot is one of its own.
     fn is_of(self, kind: Kind) -> bool {
         match self {
-            Role::Choice | Role::Call(_) | Role::Citation(_) => kind == Kind::Object,
+            Role::Choice | Role::Call(_) | Role::WholeCall | Role::Citation(_) => kind == Kind::Object,
             Role::Calls => matches!(kind, Kind::Object | Kind::Array),
             Role::TokenBytes(_) | Role::OwnBytes(_) => kind == Kind::Array,
             Role::Cites(_) => kind == Kind::Number,
-            Role::GoesOn(_) => !matches!(kind, Kind::False | Kind::Null),
+            Role::GoesOn(_) | Role::Turn => !matches!(kind, Kind::False | Kind::Null),
             Role::Error | Role::Side | Role::Closes | Role::Concludes => kind != Kind::Null,
             Role::LastEvent | Role::Ends(_) => kind != Kind::Null,
             Role::End => !matches!(kind, Kind::Null | Kind::False | Kind::Number),
@@ -373,8 +372,8 @@ impl Role {
             Role::Finish | Role::Reason | Role::Seal(_) | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins | Role::Choice => false,
             Role::Closes | Role::LastEvent | Role::Ends(_) | Role::Citation(_) | Role::Cites(_) => false,
-            Role::Calls | Role::Call(_) | Role::GoesOn(_) | Role::Concludes | Role::End => false,
-            Role::Error | Role::Usage => false,
+            Role::Calls | Role::Call(_) | Role::WholeCall | Role::GoesOn(_) | Role::Concludes => false,
+            Role::End | Role::Turn | Role::Error | Role::Usage => false,
         }
     }
 
