@@ -93,7 +93,7 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Side | Role::Seal(_) | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
-        Role::LastEvent | Role::Ends(_) | Role::GoesOn(_) => Coverage::Structure,
+        Role::LastEvent | Role::Ends(_) | Role::WholeCall | Role::GoesOn(_) | Role::Turn => Coverage::Structure,
         Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }

@@ -8,6 +8,7 @@ mod bedrock_invoke;
 mod cohere;
 mod gemini;
 mod gemini_interactions;
+mod gemini_live;
 pub(crate) mod openai_chat;
 
 pub(crate) use any::GRAMMAR as ANY;
@@ -22,10 +23,11 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 9] = [
+const ALL: [&Grammar; 10] = [
     &anthropic::GRAMMAR,
     &cohere::GRAMMAR,
     &gemini_interactions::GRAMMAR,
+    &gemini_live::GRAMMAR,
     &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
     &bedrock_converse::GRAMMAR,
@@ -36,7 +38,7 @@ const ALL: [&Grammar; 9] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 10] = [
+    pub const ALL: [Dialect; 11] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::Anthropic,
@@ -46,6 +48,7 @@ impl Dialect {
         Dialect::Cohere,
         Dialect::Gemini,
         Dialect::GeminiInteractions,
+        Dialect::GeminiLive,
         Dialect::OpenAiChat,
     ];
 
@@ -69,6 +72,7 @@ impl Dialect {
             Dialect::Cohere => "cohere",
             Dialect::Gemini => "gemini",
             Dialect::GeminiInteractions => "gemini-interactions",
+            Dialect::GeminiLive => "gemini-live",
             Dialect::OpenAiChat => "openai-chat",
         }
     }
@@ -76,7 +80,7 @@ impl Dialect {
     /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
     pub(crate) fn framing(self) -> Option<Framing> {
         match self {
-            Dialect::Text | Dialect::Gemini => None,
+            Dialect::Text | Dialect::Gemini | Dialect::GeminiLive => None,
             Dialect::Json => Some(Framing::Document),
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
                 Some(Framing::AmazonEventStream)
@@ -110,6 +114,7 @@ impl Dialect {
             Dialect::Cohere => cohere::GRAMMAR,
             Dialect::Gemini => gemini::GRAMMAR,
             Dialect::GeminiInteractions => gemini_interactions::GRAMMAR,
+            Dialect::GeminiLive => gemini_live::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
         }
     }
@@ -166,4 +171,65 @@ pub(crate) fn envelope() -> &'static Table {
     const ENVELOPE: Layout = Layout { kind: &[], indexes: [&[], &[]], groups: &[Group::all(ENVELOPE_ROWS)] };
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&ENVELOPE));
     &TABLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Dialect::{Anthropic, Cohere, Gemini, GeminiInteractions, GeminiLive, OpenAiChat};
+    use crate::wire::test_data::shared_folder;
+
+    /// Dialects whose events no other one takes for its own, and the folders of their recorded streams.
+    const OWN: [(Dialect, &[&str]); 6] = [
+        (Anthropic, &["anthropic"]),
+        (Cohere, &["cohere-v2"]),
+        (Gemini, &["gemini", "gemini-jsonarray"]),
+        (GeminiInteractions, &["gemini-interactions"]),
+        (GeminiLive, &["gemini-live"]),
+        (OpenAiChat, &["openai-chat", "azure-chat"]),
+    ];
+
+    /// The kind and the JSON of a stream's first event, or of its first line or element.
+    fn first_event(stream: &str) -> (String, String) {
+        let field = |name| stream.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+        let json = match field("data:") {
+            "" => {
+                let mut values = serde_json::Deserializer::from_str(stream.trim_start_matches(['[', ' '])).into_iter();
+                let value: Option<serde_json::Value> = values.next().and_then(Result::ok);
+                // Conversations are recorded with what went the other way.
+                let message = stream
+                    .lines()
+                    .find_map(|line| line.strip_prefix(r#"{"kind": "message", "direction": "received", "data": "#));
+                message
+                    .map(|line| line[..line.len() - 1].to_owned())
+                    .or(value.map(|value| value.to_string()))
+                    .unwrap_or_default()
+            }
+            data => data.to_owned(),
+        };
+        (field("event:").to_owned(), json)
+    }
+
+    #[test]
+    fn each_recorded_stream_is_recognized_by_its_own_dialect_alone() {
+        let (mut recognized, mut strange) = (0, 0);
+        for (folder, name, bytes) in shared_folder("streams") {
+            // Folders of other names hold streams of several kinds.
+            let own = OWN.iter().find(|(_, folders)| folders.contains(&folder.as_str())).map(|(dialect, _)| *dialect);
+            let Ok(stream) = String::from_utf8(bytes) else { continue };
+            let (kind, json) = first_event(&stream);
+            let Some(event) = Members::of(json.as_bytes()) else { continue };
+            let takes = |dialect: &Dialect| (dialect.grammar().recognizes)(kind.as_bytes(), &event);
+            let by: Vec<Dialect> = OWN.iter().map(|(dialect, _)| *dialect).filter(takes).collect();
+            let is_clear = by.is_empty() || (by.len() == 1 && own.is_none_or(|own| by == [own]));
+            assert!(is_clear, "{folder}/{name} is taken by {by:?}: {json}");
+            recognized += by.len();
+            if own.is_some() && by.is_empty() {
+                // An error, or what its recorder made up.
+                strange += 1;
+            }
+        }
+        println!("{recognized} recognized, {strange} strange");
+        assert!(strange <= 12, "{strange}");
+    }
 }

@@ -75,6 +75,8 @@ pub enum Dialect {
     Gemini,
     /// Gemini's Interactions API.
     GeminiInteractions,
+    /// Gemini's Live API: the messages of its server, of a WebSocket or a line each.
+    GeminiLive,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
 }

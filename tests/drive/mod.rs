@@ -167,6 +167,17 @@ pub struct Recorded {
     pub bytes: Vec<u8>,
 }
 
+/// What came from the server of a conversation that was recorded in both directions, a message a line.
+fn received(recorded: Vec<u8>) -> Vec<u8> {
+    if !recorded.starts_with(br#"{"kind": "message""#) {
+        return recorded;
+    }
+    let line = |line: &str| serde_json::from_str::<Value>(line).expect("a line is a message");
+    let text = String::from_utf8(recorded).expect("messages are UTF-8");
+    let received = text.lines().map(line).filter(|line| line["direction"] == "received");
+    received.map(|line| format!("{}\n", line["data"])).collect::<String>().into_bytes()
+}
+
 /// Folders of recorded streams, and the dialects that they are of.
 const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
@@ -179,6 +190,7 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("gemini", Dialect::Gemini),
     ("gemini-interactions", Dialect::GeminiInteractions),
     ("gemini-jsonarray", Dialect::Gemini),
+    ("gemini-live", Dialect::GeminiLive),
     ("openai-chat", Dialect::OpenAiChat),
 ];
 
@@ -194,7 +206,8 @@ pub fn recorded() -> Vec<Recorded> {
         for entry in std::fs::read_dir(path).expect("a folder can be read") {
             let path = entry.expect("a folder can be read").path();
             let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
-            all.push(Recorded { name, dialect: *dialect, bytes: std::fs::read(path).expect("a file can be read") });
+            let bytes = received(std::fs::read(path).expect("a file can be read"));
+            all.push(Recorded { name, dialect: *dialect, bytes });
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));

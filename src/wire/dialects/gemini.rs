@@ -159,7 +159,8 @@ const CITATION: &[Row] = &[
     Row("publicationDate.**", Role::Inert),
 ];
 
-const GROUNDING: &[Row] = &[
+/// What an answer is based on.
+pub(super) const GROUNDING: &[Row] = &[
     Row("webSearchQueries[]", Role::Own(Text)),
     Row("searchEntryPoint.renderedContent", Role::Own(Text)),
     // The queries once more, in base64.
