@@ -78,6 +78,10 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
         if whole.verdicts.is_empty() && !UNFINISHED.contains(&name.as_str()) {
             assert_eq!(whole.bytes, input, "{name}");
         }
+        if dialect == Dialect::GeminiLive {
+            // Sound waits behind the last word of what is said.
+            continue;
+        }
         let waiting = waiting(&policy, dialect, &input);
         most = most.max(waiting.iter().copied().max().unwrap_or(0));
         sum += waiting.iter().sum::<usize>();
