@@ -3,9 +3,9 @@
 use super::metrics::Metrics;
 use super::reply::{self, Unanswered};
 use crate::policy::{ChannelKind, Verdict};
-use crate::tower::Treatment;
-use crate::wire::{Ending, Observer};
-use http::{HeaderValue, Method, StatusCode};
+use crate::tower::{RequestTreatment, Treatment};
+use crate::wire::{Ending, Observer, Refused};
+use http::{Extensions, HeaderValue, Method, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub struct Account {
     pub status: Option<StatusCode>,
     /// The status that the upstream answered.
     pub upstream_status: Option<StatusCode>,
+    /// What was done with the request, if the policy has rules for requests.
+    pub request: Option<RequestTreatment>,
     /// What was done with the response.
     pub treatment: Option<Treatment>,
     /// How it ended.
@@ -70,6 +72,7 @@ impl Account {
             path,
             status: None,
             upstream_status: None,
+            request: None,
             treatment: None,
             ending: None,
             refusal: None,
@@ -104,6 +107,7 @@ impl Account {
             path = self.path,
             status = self.status.map(|status| status.as_u16()),
             upstream_status = self.upstream_status.map(|status| status.as_u16()),
+            request = self.request.map(RequestTreatment::name),
             treatment = self.treatment.map(Treatment::name),
             ending = self.ending_name(),
             reason = self.reason(),
@@ -122,6 +126,9 @@ impl Account {
         );
         if self.treatment == Some(Treatment::Passed) {
             tracing::warn!(path = self.path, "a response passed unmoderated: its content cannot be read");
+        }
+        if self.request == Some(RequestTreatment::Passed) {
+            tracing::warn!(path = self.path, "a request passed unmoderated: its content cannot be read");
         }
     }
 }
@@ -181,14 +188,20 @@ impl Book {
         account.ending = Some(why.ending());
     }
 
-    /// The response's head is there.
-    pub(super) fn head(&self, status: StatusCode, treatment: Option<Treatment>) {
+    /// The response's head is there, with what the layer has noted.
+    pub(super) fn head(&self, status: StatusCode, notes: &Extensions) {
         let mut account = self.account();
         account.status = Some(status);
-        account.treatment = treatment;
+        account.request = notes.get().copied();
+        account.treatment = notes.get().copied();
         account.to_head = Some(self.0.began.elapsed());
-        if treatment == Some(Treatment::Refused) {
+        if account.treatment == Some(Treatment::Refused) {
             account.refusal = Some("content_not_moderated");
+        }
+        match notes.get::<Refused>() {
+            // The ending names the rule.
+            None | Some(Refused::Terminated(_)) => {}
+            Some(refused) => account.refusal = Some(refused.name()),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The sidecar: a reverse proxy in front of a model's API, with every response under a policy.
+//! The sidecar: a reverse proxy in front of a model's API, with every response under a policy, and every request if it
+//! has rules for them.
 //!
 //! A request goes through these layers, the last one being the way out:
 //!
@@ -7,8 +8,8 @@
 //! ```
 //!
 //! Method, path, query, headers and body go on as they came, but for what belongs to one connection (`Connection` and
-//! what it names, `Host`) and what moderation needs (`Accept-Encoding`, `Range`). The request's body is never held:
-//! it is read in passing, for the one thing that an ending must know of it.
+//! what it names, `Host`) and what moderation needs (`Accept-Encoding`, `Range`). The request's body is not held unless
+//! the policy has rules for requests: it is read in passing, for the one thing that an ending must know of it.
 //!
 //! Deliberately absent: retries, balancing, authentication and limits. Those belong to the gateway beside it.
 

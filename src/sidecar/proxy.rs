@@ -11,7 +11,7 @@ use super::reply::{self, Unanswered};
 use super::upload::Upload;
 use super::upstream::{Client, Upstream};
 use crate::body::Shutdown;
-use crate::tower::{Asked, HoldbackLayer, Treatment};
+use crate::tower::{Asked, HoldbackLayer, RequestBody};
 use bytes::Bytes;
 use http::header::{
     ALT_SVC, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
@@ -104,22 +104,23 @@ where
             unanswered.into_response().map(Either::Right)
         }
     };
-    book.head(response.status(), response.extensions().get::<Treatment>().copied());
+    book.head(response.status(), response.extensions());
     Ok(response.map(|body| Accounted::new(body, book)))
 }
 
+type FromClient = RequestBody<Noting<Incoming>>;
 type FromUpstream = Received<Coalesced<Incoming>>;
 
 /// Sends requests to the upstream.
 #[derive(Clone)]
 struct Forward {
-    client: Client<Upload<Noting<Incoming>>>,
+    client: Client<Upload<FromClient>>,
     upstream: Arc<Upstream>,
     response_timeout: Duration,
     shutdown: Shutdown,
 }
 
-impl Service<Request<Noting<Incoming>>> for Forward {
+impl Service<Request<FromClient>> for Forward {
     type Response = Response<FromUpstream>;
     type Error = Unanswered;
     type Future = Pin<Box<dyn Future<Output = Result<Response<FromUpstream>, Unanswered>> + Send>>;
@@ -128,14 +129,14 @@ impl Service<Request<Noting<Incoming>>> for Forward {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Noting<Incoming>>) -> Self::Future {
+    fn call(&mut self, request: Request<FromClient>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move { this.forward(request).await })
     }
 }
 
 impl Forward {
-    async fn forward(self, mut request: Request<Noting<Incoming>>) -> Result<Response<FromUpstream>, Unanswered> {
+    async fn forward(self, mut request: Request<FromClient>) -> Result<Response<FromUpstream>, Unanswered> {
         let book = request.extensions_mut().remove::<Book>().expect("`answer` opened a book");
         if request.method() == Method::CONNECT {
             return Err(Unanswered::Tunnel);
