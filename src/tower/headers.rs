@@ -52,7 +52,7 @@ pub(super) fn keep_flowing(response: &mut HeaderMap) {
 }
 
 /// Says what was done, and by which policy.
-pub(super) fn announce(response: &mut HeaderMap, treatment: Treatment, policy: Option<HeaderValue>) {
+pub(crate) fn announce(response: &mut HeaderMap, treatment: Treatment, policy: Option<HeaderValue>) {
     response.insert(MODE, HeaderValue::from_static(treatment.name()));
     match policy {
         Some(policy) => response.insert(POLICY, policy),

@@ -58,5 +58,7 @@ pub use body::ResponseBody;
 pub use choose::{Choose, Watch, by_header};
 pub use content::{OtherContent, Treatment};
 pub use future::ResponseFuture;
+#[cfg(feature = "sidecar")]
+pub(crate) use headers::announce;
 pub use layer::HoldbackLayer;
 pub use service::Holdback;
