@@ -4,6 +4,7 @@
 mod binary;
 
 use binary::{file, holdback, run};
+use holdback::Dialect;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
@@ -41,6 +42,16 @@ fn chat(texts: &[&str]) -> String {
 fn redacts_by_the_built_in_packs() {
     let run = run(&["filter", "--dialect", "text"], TEXT);
     assert_eq!((run.code, &*run.out, &*run.err), (0, CLEAN, ""));
+}
+
+#[test]
+fn every_dialect_has_a_name() {
+    for dialect in Dialect::ALL {
+        assert_eq!(dialect.name().parse(), Ok(dialect));
+        assert_ne!(run(&["filter", "--dialect", dialect.name()], "").code, 2, "{dialect:?}");
+    }
+    let unknown = run(&["filter", "--dialect", "morse"], "").err;
+    assert!(Dialect::ALL.iter().all(|dialect| unknown.contains(dialect.name())), "{unknown}");
 }
 
 #[test]

@@ -142,9 +142,10 @@ async fn an_error_page_keeps_its_status() {
 #[tokio::test]
 async fn other_protocols_are_refused() {
     let (upstream, running) = start(|_| ()).await;
-    let socket = "GET /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+    let mine = "GET /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: mine\r\n\r\n";
+    let posted = "POST /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
     let tunnel = "CONNECT me:443 HTTP/1.1\r\nhost: me:443\r\n\r\n";
-    for (request, code) in [(socket, "upgrade_refused"), (tunnel, "tunnel_refused")] {
+    for (request, code) in [(mine, "upgrade_refused"), (posted, "upgrade_refused"), (tunnel, "tunnel_refused")] {
         let (head, body) = Client::send(running.proxy, request).await.response().await;
         assert_eq!(head.first, "HTTP/1.1 501 Not Implemented");
         assert!(body.contains(code), "{body}");

@@ -158,6 +158,23 @@ fn a_stop_says_only_what_has_left() {
     let input = between.clone() + &event("unheard_of", r#""thing":"forbidden""#);
     let output = at_every_cut(&usual(), ANTHROPIC, input.as_bytes());
     assert_eq!(output.text(), between + &event("unheard_of", r#""thing":"""#) + &refusal(&[], 1));
+    // In the message's own ending, or behind it: a client takes the last reason.
+    let whole = start() + &text_block(0) + &text(0, "a") + &close(0);
+    let ending = |reason: &str, note: &str| {
+        event(
+            "message_delta",
+            &format!(
+                "\"delta\":{{\"stop_reason\":\"{reason}\",\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":7}}{note}"
+            ),
+        )
+    };
+    let input = whole.clone() + &ending("end_turn", r#","note":"forbidden""#);
+    let output = at_every_cut(&usual(), ANTHROPIC, input.as_bytes());
+    let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    assert_eq!(output.text(), whole.clone() + &ending("refusal", r#","note":"""#) + stop);
+    let begun = whole + &ending("end_turn", "");
+    let input = begun.clone() + &event("message_stop", r#""note":"forbidden""#);
+    assert_eq!(at_every_cut(&usual(), ANTHROPIC, input.as_bytes()).text(), begun + &refusal(&[], 7));
     // Before anything: there is no message to end.
     let input = event("ping", r#""thing":"forbidden""#);
     assert_eq!(last_error(&at_every_cut(&usual(), ANTHROPIC, input.as_bytes())).as_deref(), Some("api_error"));

@@ -849,9 +849,46 @@ fn long_deltas_may_leave_in_two_parts() {
     assert_eq!(output.text(), content("a [s], # and more, and more ") + &rest + &end);
     // Too little is decided, or it says more than a delta.
     let short = content("short se") + &content("ction") + &end;
-    assert_eq!(split(&[short.clone()]).text(), short);
+    assert_eq!(split(std::slice::from_ref(&short)).text(), short);
     let last = delta_of(0, r#"{"content":"A long delta, se","refusal":""}"#);
     let other = last.clone() + &content("ction") + &end;
-    assert_eq!(split(&[other.clone()]).text(), other);
+    assert_eq!(split(std::slice::from_ref(&other)).text(), other);
+    let marked = "\u{feff}".to_owned() + &long;
+    assert_eq!(split(&[marked.clone(), end.clone()]).text(), marked + &end, "its mark would stand there twice");
     assert_eq!(split(&[long, end.clone()]).text(), content("A \\u00e9long delta, ") + &content("se") + &end);
+}
+
+#[test]
+fn citations_move_with_what_is_cut_before_them() {
+    let cited = |text: &str, spans: &[(u64, u64)]| {
+        let annotation = |&(start, end): &(u64, u64)| {
+            json!({"type": "url_citation", "url_citation":
+                {"end_index": end, "start_index": start, "title": "a secret", "url": "https://a.example"}})
+        };
+        let annotations: Vec<Value> = spans.iter().map(annotation).collect();
+        delta_of(0, &json!({"content": text, "annotations": annotations}).to_string())
+    };
+    let spans = |output: &Output| -> Vec<(u64, u64)> {
+        let of = |event: Value| event.pointer("/choices/0/delta/annotations").and_then(Value::as_array).cloned();
+        let citation = |annotation: Value| {
+            assert_eq!(annotation["url_citation"]["title"], json!("a [s]"));
+            let at = |name: &str| annotation["url_citation"][name].as_u64().unwrap();
+            (at("start_index"), at("end_index"))
+        };
+        output.events().into_iter().filter_map(of).flatten().map(citation).collect()
+    };
+    let end = finish(0, "stop") + DONE;
+    // Code points: the first is of four bytes and two UTF-16 units, `secret` is at 5..11 and becomes three long.
+    let (head, tail) = ("\u{1d11e}é a sec", "ret, é \u{1d11e} b");
+    let input = content(head) + &cited(tail, &[(0, 4), (13, 14), (15, 18), (0, 18), (5, 11), (6, 7), (11, 12)]) + &end;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    assert_eq!(joined(&output, 0, "/delta/content"), "\u{1d11e}é a [s], é \u{1d11e} b");
+    assert_eq!(spans(&output), [(0, 4), (10, 11), (12, 15), (15, 15), (8, 8), (8, 8), (8, 9)]);
+    // Text that is escaped, and citations behind it, in the event that finishes.
+    let input = content(r"\ud834\udd1e s\u0065cret") + &cited("", &[(0, 1), (2, 8)]) + &content(" 42!") + &end;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    assert_eq!(spans(&output), [(0, 1), (5, 5)]);
+    // Beyond the text: no one knows what they speak of, once it has been cut.
+    let output = at_every_cut(&usual(), CHAT, (content("a ") + &cited("b", &[(2, 3), (2, 40)]) + &end).as_bytes());
+    assert_eq!(spans(&output), [(2, 3), (0, 0)], "the title is cut");
 }

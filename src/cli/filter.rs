@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::policy::{self, PolicyArgs};
 use anyhow::Context;
 use bytes::Bytes;
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use holdback::policy::Direction;
 use holdback::{ChannelKind, Dialect, Ending, Filter, Observer, Verdict};
 use std::fs::File;
@@ -22,8 +22,8 @@ pub(super) struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
     /// What the bytes mean; without it, the first event tells
-    #[arg(long, value_name = "DIALECT")]
-    dialect: Option<DialectName>,
+    #[arg(long, value_name = "DIALECT", value_parser = dialects())]
+    dialect: Option<Dialect>,
     /// Feed the engine this many bytes at a time; changes nothing but the speed
     #[arg(long, value_name = "BYTES")]
     cut: Option<NonZeroUsize>,
@@ -32,28 +32,10 @@ pub(super) struct Args {
     findings: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum DialectName {
-    Text,
-    #[value(name = "openai-chat")]
-    OpenAiChat,
-    Json,
-}
-
-impl From<DialectName> for Dialect {
-    fn from(name: DialectName) -> Dialect {
-        match name {
-            DialectName::Text => Dialect::Text,
-            DialectName::OpenAiChat => Dialect::OpenAiChat,
-            DialectName::Json => Dialect::Json,
-        }
-    }
-}
-
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let policy = args.policy.load()?;
     policy::check_watches(&policy, Direction::Response)?;
-    let mut filter = Filter::new(&policy, args.dialect.map(Dialect::from));
+    let mut filter = Filter::new(&policy, args.dialect);
     let mut findings = Findings::open(args.findings)?;
     let mut input = io::stdin().lock();
     let mut output = io::stdout().lock();
@@ -82,6 +64,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         }
         _ => Exit::Fine,
     })
+}
+
+/// Takes the names of the dialects, and lists them in the help.
+fn dialects() -> impl TypedValueParser<Value = Dialect> {
+    PossibleValuesParser::new(Dialect::ALL.map(Dialect::name)).try_map(|name| name.parse())
 }
 
 /// The next chunk: exactly as long as `cut` says, but for the last one.

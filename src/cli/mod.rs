@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod diagnostics;
+mod explain;
 mod filter;
 mod finding;
 mod policy;
@@ -37,6 +38,8 @@ enum Command {
     Check(check::Args),
     /// Run the rules' own examples, cut at every place
     Test(test::Args),
+    /// Explain what each API's fields are taken for
+    Explain(explain::Args),
 }
 
 /// How a command went, as its exit code.
@@ -61,6 +64,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Scan(args) => scan::run(args),
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
+        Command::Explain(args) => explain::run(args),
     };
     let exit = exit.unwrap_or_else(|error| {
         // Whoever read our output wants no more of it: what `head` does to everyone.

@@ -42,6 +42,10 @@ pub struct Account {
     pub upstream_bytes: u64,
     /// Bytes of content handed to the client's connection.
     pub downstream_bytes: u64,
+    /// Messages that the upstream sent, on a WebSocket.
+    pub upstream_messages: u64,
+    /// Messages handed to the client's connection, on a WebSocket.
+    pub downstream_messages: u64,
     /// From the request's arrival to the response's head.
     pub to_head: Option<Duration>,
     /// From the request's arrival to the last byte.
@@ -81,6 +85,8 @@ impl Account {
             held: Held::default(),
             upstream_bytes: 0,
             downstream_bytes: 0,
+            upstream_messages: 0,
+            downstream_messages: 0,
             to_head: None,
             total: Duration::ZERO,
             overhead: Duration::ZERO,
@@ -96,6 +102,11 @@ impl Account {
     /// itself.
     pub fn reason(&self) -> Option<&str> {
         self.refusal.or_else(|| self.ending.as_ref()?.reason())
+    }
+
+    /// A number of messages, where there are any: on a WebSocket.
+    fn messages(&self, number: u64) -> Option<u64> {
+        (self.status == Some(StatusCode::SWITCHING_PROTOCOLS)).then_some(number)
     }
 
     fn log(&self) {
@@ -115,6 +126,8 @@ impl Account {
             verdicts = verdicts.join(" "),
             upstream_bytes = self.upstream_bytes,
             downstream_bytes = self.downstream_bytes,
+            upstream_messages = self.messages(self.upstream_messages),
+            downstream_messages = self.messages(self.downstream_messages),
             releases = self.held.releases,
             delayed = self.held.delayed,
             delayed_bytes = self.held.delayed_bytes,
@@ -215,6 +228,18 @@ impl Book {
         let mut account = self.account();
         account.downstream_bytes += bytes as u64;
         account.overhead += overhead;
+    }
+
+    /// A message of so many bytes came from the upstream.
+    pub(super) fn read_message(&self, bytes: usize) {
+        self.read(bytes);
+        self.account().upstream_messages += 1;
+    }
+
+    /// A message of so many bytes goes to the client.
+    pub(super) fn wrote_message(&self, bytes: usize, overhead: Duration) {
+        self.wrote(bytes, overhead);
+        self.account().downstream_messages += 1;
     }
 
     /// The body is over; says how, unless the filter has said it.

@@ -11,6 +11,9 @@
 //! what it names, `Host`) and what moderation needs (`Accept-Encoding`, `Range`). The request's body is not held unless
 //! the policy has rules for requests: it is read in passing, for the one thing that an ending must know of it.
 //!
+//! A WebSocket goes the same way up to the upstream's answer. Should that be 101, the connections of both sides are joined
+//! by a session, whose messages are moderated instead.
+//!
 //! Deliberately absent: retries, balancing, authentication and limits. Those belong to the gateway beside it.
 
 mod account;
@@ -27,6 +30,7 @@ mod serve;
 mod trust;
 mod upload;
 mod upstream;
+mod websocket;
 
 pub use account::{Account, Accountant, Held};
 pub use config::Config;

@@ -64,7 +64,7 @@ pub(super) fn replace_bytes(request: &mut HeaderMap, len: usize) {
 }
 
 /// Says what was done with the response and with its request, and by which policy.
-pub(super) fn announce(
+pub(crate) fn announce(
     response: &mut HeaderMap,
     treatment: Option<Treatment>,
     request: Option<RequestTreatment>,

@@ -80,6 +80,8 @@ pub use body::{RequestBody, ResponseBody};
 pub use choose::{Choose, Watch, by_header};
 pub use content::{OtherContent, Treatment};
 pub use future::ResponseFuture;
+#[cfg(feature = "sidecar")]
+pub(crate) use headers::announce;
 pub use layer::HoldbackLayer;
 pub use request::RequestTreatment;
 pub use service::Holdback;

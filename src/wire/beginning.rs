@@ -2,9 +2,8 @@
 //!
 //! A byte order mark is one at the very start only. Behind a heartbeat it would be text, and make its event unreadable.
 
+use super::framing::BOM;
 use bytes::{Buf, Bytes};
-
-const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What has come of a stream's beginning, and what has gone before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,19 +25,19 @@ impl Beginning {
         if *self == Beginning::Awaited
             && let Some(first) = chunk.first()
         {
-            *self = if *first == MARK[0] { Beginning::Marked } else { Beginning::Settled };
+            *self = if *first == BOM[0] { Beginning::Marked } else { Beginning::Settled };
         }
         while let Beginning::Overtaken { gone } = *self
             && let Some(next) = chunk.first()
         {
-            if *next != MARK[gone] {
+            if *next != BOM[gone] {
                 // No mark after all.
                 *self = Beginning::Settled;
-                return if gone == 0 { chunk } else { [&MARK[..gone], &chunk].concat().into() };
+                return if gone == 0 { chunk } else { [&BOM[..gone], &chunk].concat().into() };
             }
             chunk.advance(1);
             let gone = gone + 1;
-            *self = if gone == MARK.len() { Beginning::Settled } else { Beginning::Overtaken { gone } };
+            *self = if gone == BOM.len() { Beginning::Settled } else { Beginning::Overtaken { gone } };
         }
         chunk
     }

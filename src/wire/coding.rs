@@ -47,6 +47,7 @@ impl Coding {
         match notation {
             Notation::Text => Coding::TEXT,
             Notation::Json => Coding::ARGS,
+            Notation::Bare => Coding::Bare,
         }
     }
 

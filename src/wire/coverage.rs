@@ -28,7 +28,8 @@ pub enum Coverage {
     Repeats(ChannelKind),
     /// It is a text of its own, whole within its event.
     Alone(ChannelKind),
-    /// It speaks of text and goes when that is edited: log probabilities, token numbers, signatures.
+    /// It speaks of text, and follows or goes when that is edited: log probabilities, token numbers, signatures, places
+    /// that are cited.
     Side,
     /// It says how the stream stands: choices, calls, ends, errors, costs. Its strings are moderated where they are not
     /// words of the protocol.
@@ -88,9 +89,12 @@ fn coverage_of(role: Role) -> Coverage {
         Role::Call(label) => Coverage::Text(label.kind),
         Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Coverage::Repeats(label.kind),
         Role::Own(kind) => Coverage::Alone(kind),
-        Role::Token(_) | Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Seal(_) => Coverage::Side,
+        Role::Token(_) | Role::TokenBytes(_) | Role::OwnBytes(_) => Coverage::Side,
+        Role::Side | Role::Seal(_) | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
+        Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
-        Role::Finish | Role::End | Role::Error | Role::Usage => Coverage::Structure,
+        Role::Last | Role::Ends(_) => Coverage::Structure,
+        Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }
 }

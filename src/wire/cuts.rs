@@ -1,5 +1,7 @@
 //! What the engine cut out of a channel, until the events that it was cut from have left.
 
+use super::places::Places;
+use super::rows::Unit;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -7,6 +9,8 @@ use std::ops::Range;
 #[derive(Debug, Default)]
 pub(crate) struct Cuts {
     cuts: VecDeque<Cut>,
+    /// For citations that speak of the text.
+    places: Option<Box<Places>>,
 }
 
 /// A stretch of a channel's text that never leaves.
@@ -20,7 +24,23 @@ pub(crate) struct Cut {
 impl Cuts {
     pub(crate) fn push(&mut self, span: Range<u64>, replacement: Option<&str>) {
         debug_assert!(self.cuts.back().is_none_or(|last| last.span.end <= span.start), "cuts come in order");
+        if let Some(places) = &mut self.places {
+            places.cut(&span, replacement.unwrap_or_default());
+        }
         self.cuts.push_back(Cut { span, replacement: replacement.map(Box::from) });
+    }
+
+    /// Keeps places in the text from its beginning on.
+    pub(crate) fn keep_places(&mut self, unit: Unit) {
+        self.places = Some(Box::new(Places::new(unit)));
+    }
+
+    pub(crate) fn places(&self) -> Option<&Places> {
+        self.places.as_deref()
+    }
+
+    pub(crate) fn places_mut(&mut self) -> Option<&mut Places> {
+        self.places.as_deref_mut()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What a stream's first bytes say about its framing.
 
-use super::framing::Framing;
+use super::framing::{BOM, Framing};
 use super::grammar::Members;
 
 /// What is known of how a stream is framed.
@@ -19,7 +19,6 @@ pub(crate) const MOST: usize = 4096;
 /// Looks at a stream's first bytes: an event stream begins with comments and fields, of which one is data; JSON with a
 /// bracket, behind which JSON goes on; and anything else is text. Once the stream is at its end, `start` is all of it.
 pub(crate) fn detect(start: &[u8], extent: Extent) -> Guess {
-    const BOM: &[u8] = b"\xef\xbb\xbf";
     if extent == Extent::SoFar && BOM.starts_with(start) {
         return Guess::Open;
     }

@@ -38,7 +38,9 @@ struct Progress {
     /// An event of the dialect.
     native: bool,
     reported_error: bool,
-    /// An event said that the answer is at its end. Some protocols send accounts after it.
+    /// An event said that the answer is at its end, but accounts of it follow.
+    concluded: bool,
+    /// An event said that the answer is at its end.
     complete: bool,
     /// The protocol's last word.
     end: bool,
@@ -84,6 +86,17 @@ impl EventStream {
         self.ending_of(result, now, observer)
     }
 
+    /// Takes an event that is not read; gives back the ending if it brought one.
+    pub(crate) fn push_unread(&mut self, raw: Bytes, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
+        let result = match self.framer {
+            Framer::Messages(_) => self.moderator.enqueue(Incoming::new(&Event::new(raw)), now),
+            // It would tear an event of the framing apart.
+            _ => Err(Failure::Malformed),
+        };
+        self.moderator.release(now, observer);
+        self.ending_of(result, now, observer)
+    }
+
     /// The upstream came to its end.
     pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Ending {
         let result = self.read_rest(now, observer);
@@ -122,11 +135,16 @@ impl EventStream {
             (Ending::Terminated(_), Some(fault)) => {
                 let account = self.account();
                 let stop = (!has_half_call).then(|| (self.grammar.stop)(&account)).flatten();
-                stop.unwrap_or_else(|| (self.grammar.fault)(fault, &account))
+                stop.unwrap_or_else(|| self.fault(fault, &account))
             }
-            (_, Some(fault)) => (self.grammar.fault)(fault, &self.account()),
+            (_, Some(fault)) => self.fault(fault, &self.account()),
         };
         self.say(&said);
+    }
+
+    fn fault(&self, fault: Fault, account: &Account<'_>) -> Vec<Said> {
+        let framed = self.framer.fault(fault).map(|said| vec![said]);
+        framed.unwrap_or_else(|| (self.grammar.fault)(fault, account))
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
@@ -196,7 +214,11 @@ impl EventStream {
         incoming: &mut Incoming,
         observer: &mut dyn Observer,
     ) -> Result<Leaves, Failure> {
-        let Some(data) = event.payload.text(&event.raw) else { return Ok(Leaves::InTurn) };
+        let data = match event.payload.text(&event.raw) {
+            Some(data) => data,
+            None if event.is_failure() => b"",
+            None => return Ok(Leaves::InTurn),
+        };
         self.progress.data = true;
         let trimmed = data.trim_ascii();
         if (self.grammar.is_end)(trimmed) {
@@ -209,7 +231,7 @@ impl EventStream {
             return Ok(Leaves::InTurn);
         }
         let is_blank = trimmed.is_empty();
-        if !is_blank && self.progress.reported_error {
+        if (!is_blank || event.is_failure()) && self.progress.reported_error {
             return Err(Failure::Reported);
         }
         if !is_blank && self.progress.end {
@@ -220,10 +242,15 @@ impl EventStream {
             Some(b'"') => Members::of(data).is_some(),
             _ => false,
         };
-        if is_json {
-            if !self.progress.native {
-                self.recognize(event.kind(), data);
-            }
+        if !self.progress.native {
+            self.recognize(event.kind(), data);
+        }
+        if let Some(text) = self.moderator.bare(event.kind()) {
+            let event = self.framer.laid_out(event);
+            incoming.laid_out(&event);
+            let signals = self.moderator.read_bare(text, incoming, &event, observer)?;
+            self.note(&signals, &event);
+        } else if is_json {
             let signals = self.moderator.read(incoming, event, observer)?;
             if signals.is_own_ending && self.moderator.stop().is_some() {
                 return Ok(Leaves::Never);
@@ -232,6 +259,10 @@ impl EventStream {
         } else if let Some(text) = self.moderator.own(ChannelKind::Text, Coding::Bare, data, observer) {
             // Data that is no JSON is a text of its own.
             incoming.edits.extend(self.framer.rewrite(event, &text));
+        }
+        if event.is_failure() {
+            self.moderator.finish(observer)?;
+            self.progress.reported_error = true;
         }
         let is_known = self.progress.native || self.progress.reported_error || is_blank;
         match self.other_events {
@@ -242,7 +273,8 @@ impl EventStream {
 
     /// Finds out whose the stream's first events are.
     fn recognize(&mut self, kind: &[u8], data: &[u8]) {
-        let Some(members) = Members::of(data) else { return };
+        let of_kind_only = || Members::of(b"{}").filter(|_| !kind.is_empty());
+        let Some(members) = Members::of(data).or_else(of_kind_only) else { return };
         if !(self.grammar.recognizes)(kind, &members) {
             let Some(grammar) = dialects::recognize(kind, &members) else { return };
             self.grammar = grammar;
@@ -252,7 +284,9 @@ impl EventStream {
     }
 
     fn note(&mut self, signals: &Signals, event: &Event) {
-        self.progress.reported_error |= signals.is_error;
+        // A connection of messages goes on behind one that speaks of an error: it may be about a request.
+        self.progress.reported_error |= signals.is_error && !matches!(self.framer, Framer::Messages(_));
+        self.progress.concluded = signals.is_conclusion || (self.progress.concluded && !signals.is_beginning);
         self.progress.complete = signals.is_end || (self.progress.complete && !signals.is_beginning);
         if self.first.as_ref().is_none_or(|first| signals.has_choice && !first.has_choice) && self.progress.native {
             let (raw, payload) = (event.raw.clone(), event.payload.clone());
@@ -281,7 +315,8 @@ impl EventStream {
             && !choices.is_empty()
             && choices.values().all(|choice| *choice == Choice::Finished);
         let is_foreign = self.progress.data && !self.progress.native;
-        let is_at_end = self.progress.end || self.progress.complete || is_finished || is_foreign;
+        let is_said = self.progress.end || self.progress.complete || self.progress.concluded;
+        let is_at_end = is_said || is_finished || is_foreign;
         is_at_end && !self.progress.reported_error
     }
 

@@ -7,8 +7,10 @@ mod sse;
 mod unframed;
 
 pub(crate) use frames::{reseal, reseal_chunk};
+pub(crate) use sse::BOM;
+pub(crate) use sse::rewritten;
 
-use super::grammar::Said;
+use super::grammar::{Fault, Said};
 use super::queue::{Edit, Payload};
 use bytes::Bytes;
 use std::ops::Range;
@@ -32,7 +34,7 @@ pub enum Framing {
 }
 
 /// One event as it came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Event {
     /// Every byte of the input is in exactly one event, so these, one after the other, are the input.
     pub(crate) raw: Bytes,
@@ -72,6 +74,8 @@ pub(crate) enum Wrap {
     Bare,
     /// A frame whose lengths and checksums must be told anew.
     Frame,
+    /// An event of `event_len` bytes whose lines of data carry the text that follows it.
+    Lines { event_len: u32 },
     /// A frame of `frame_len` bytes that carries the payload in base64 at `content`; the decoded payload follows it.
     Chunk { frame_len: u32, content: Range<u32> },
 }
@@ -114,6 +118,11 @@ impl Event {
             wrap: Wrap::Bare,
             closed: Closed::Whole,
         }
+    }
+
+    /// Whether the upstream says by it that it failed, in the words of the framing.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.name == Name::Exception
     }
 
     /// The kind that the framing gives it, or nothing.
@@ -209,6 +218,19 @@ impl Framer {
             Framer::EventStream(framer) => Some(framer.comment()),
             Framer::Lines(_) | Framer::Array(_) | Framer::Frames(_) | Framer::Messages(_) => None,
         }
+    }
+
+    /// The event with its data in one piece.
+    pub(crate) fn laid_out(&self, event: &Event) -> Event {
+        match self {
+            Framer::EventStream(_) => sse::laid_out(event),
+            _ => event.clone(),
+        }
+    }
+
+    /// How an error is told where the framing has a form for it, whatever the dialect.
+    pub(crate) fn fault(&self, fault: Fault) -> Option<Said> {
+        matches!(self, Framer::Frames(_)).then(|| frames::fault(fault))
     }
 
     /// Writes `text` in the place of an event's payload that is no JSON, as edits of it.

@@ -26,6 +26,8 @@ pub(crate) struct Grammar {
     pub(crate) splits: bool,
     /// The kinds of event that endings must know of.
     pub(crate) keeps: &'static [&'static str],
+    /// The kinds of event of which endings must know the last one.
+    pub(crate) keeps_last: &'static [&'static str],
     /// What a choice says of its end that the policy has stopped.
     pub(crate) stop_reason: &'static str,
     /// Whether endings must know what has left of each text.
@@ -69,7 +71,8 @@ pub(crate) struct Account<'a> {
     /// The usage that the upstream told last, as it stands.
     pub(crate) usage: Option<&'a [u8]>,
     pub(crate) usage_chunk: UsageChunk,
-    /// Events of the kinds that the dialect [keeps](Grammar::keeps), as they left.
+    /// Events of the kinds that the dialect [keeps](Grammar::keeps), as they left, and the last ones of those of which
+    /// it keeps the [last](Grammar::keeps_last).
     pub(crate) kept: &'a [Kept],
     /// What has left of each channel's text.
     pub(crate) texts: Vec<LeftText<'a>>,
@@ -122,6 +125,10 @@ impl<'a> Members<'a> {
     /// A member that is a plain number.
     pub(crate) fn number<N: std::str::FromStr>(&self, path: &str) -> Option<N> {
         std::str::from_utf8(self.value(path)?).ok()?.parse().ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tape.children(0).next().is_none()
     }
 
     pub(crate) fn has(&self, path: &str) -> bool {

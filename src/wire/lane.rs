@@ -128,7 +128,7 @@ impl Lane {
         verdicts.extend_from_slice(released.verdicts());
         cut(&mut self.cuts, &mut self.edited, from, &released);
         let is_terminated = channel.terminated().is_some();
-        self.decided = if is_terminated { channel.decided() } else { self.len };
+        self.decide(if is_terminated { channel.decided() } else { self.len });
         if is_terminated {
             self.channel = channel;
         } else {
@@ -154,19 +154,22 @@ impl Lane {
         let released = self.channel.finish();
         let result = settle(&mut self.cuts, &mut self.edited, self.decided, from, &released);
         report(&released, &self.phase, self.decided, verdicts);
-        self.decided = self.decided.max(self.channel.decided());
+        self.decide(self.channel.decided());
         self.phase = Phase::Finished;
         result?;
         Ok(was_open.then_some(self.len))
     }
 
     fn take(&mut self, delta: &[u8], verdicts: &mut Vec<Verdict>) -> Result<(), Unexpected> {
+        if let Some(places) = self.cuts.places_mut() {
+            places.push(self.len, delta);
+        }
         self.len += delta.len() as u64;
         let from = self.channel.decided();
         let released = self.channel.push(delta);
         let result = settle(&mut self.cuts, &mut self.edited, self.decided, from, &released);
         report(&released, &self.phase, self.decided, verdicts);
-        self.decided = self.decided.max(self.channel.decided());
+        self.decide(self.channel.decided());
         if let Phase::Paused { from } = self.phase
             && self.channel.decided() > from
             && self.channel.decided() >= self.decided
@@ -174,6 +177,13 @@ impl Lane {
             self.phase = Phase::Resumed;
         }
         result
+    }
+
+    fn decide(&mut self, until: u64) {
+        self.decided = self.decided.max(until);
+        if let Some(places) = self.cuts.places_mut() {
+            places.decide(self.decided);
+        }
     }
 
     pub(crate) fn kind(&self) -> ChannelKind {
@@ -190,6 +200,11 @@ impl Lane {
 
     pub(crate) fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
+    }
+
+    /// Whether all of its text has come, and may leave.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_finished() && !self.is_terminated()
     }
 
     pub(crate) fn is_terminated(&self) -> bool {

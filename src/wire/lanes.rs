@@ -96,6 +96,11 @@ impl Lanes {
         if let Role::Snapshot(_) = role {
             lane.keep_all_cuts();
         }
+        if let Role::Text(label) = role
+            && let Some(unit) = label.places
+        {
+            lane.cuts.keep_places(unit);
+        }
         let id = self.entries.len() as u32;
         self.entries.push(Entry {
             lane,
@@ -335,11 +340,7 @@ impl Entry {
 
     /// Its name in the dialect.
     pub(crate) fn name(&self) -> &'static str {
-        match self.role {
-            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Token(label) => label.name,
-            Role::TokenBytes(label) => label.name,
-            _ => "",
-        }
+        self.role.label().map_or("", |label| label.name)
     }
 
     /// Whether another channel has the same text, where it exists.

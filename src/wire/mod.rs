@@ -28,6 +28,7 @@ mod lane;
 mod lanes;
 mod moderate;
 mod options;
+mod places;
 mod plain;
 mod queue;
 mod reader;
@@ -41,6 +42,7 @@ mod table;
 mod test_data;
 
 pub use coverage::{Coverage, CoveredField};
+pub use dialects::UnknownDialect;
 pub use filter::Filter;
 pub use framing::Framing;
 pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};
@@ -60,6 +62,12 @@ pub enum Dialect {
     Json,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Amazon Bedrock's agents (`InvokeAgent`).
+    BedrockAgent,
+    /// Amazon Bedrock's Converse API.
+    BedrockConverse,
+    /// Amazon Bedrock's `InvokeModel`, with and without a response stream: events and documents of the models' own APIs.
+    BedrockInvoke,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
 }

@@ -1,6 +1,8 @@
 //! Events in, moderated events out: what the table finds in an event goes to its channels, the event waits until
 //! they have decided, and leaves with what they cut.
 
+mod bare;
+mod citation;
 mod dependent;
 mod leave;
 
@@ -10,7 +12,7 @@ use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
 use super::json::{Kind, Tape};
 use super::lanes::{Entry, Key, Lanes, coding_of};
-use super::queue::{Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
+use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
 use super::renamed::Renamed;
 use super::rows::{Label, Role};
@@ -33,6 +35,7 @@ const FIELDS_AN_EVENT: usize = 4;
 pub(crate) struct Moderator {
     table: &'static Table,
     keeps: &'static [&'static str],
+    keeps_last: &'static [&'static str],
     keeps_texts: bool,
     /// What a choice says of its end that the policy has stopped.
     stop_reason: &'static str,
@@ -68,9 +71,12 @@ pub(crate) struct Incoming {
     parts: Parts,
     keep: Option<(&'static str, Range<u32>)>,
     sides: Vec<Side>,
+    citations: Vec<Citation>,
     renamed: Renamed,
     /// How many fields it has put into the queue.
     fields: usize,
+    /// Choices of which it tells the end.
+    finished: Vec<u32>,
 }
 
 /// What an event says about the stream.
@@ -80,6 +86,8 @@ pub(crate) struct Signals {
     pub(crate) is_beginning: bool,
     pub(crate) has_choice: bool,
     pub(crate) is_error: bool,
+    /// It says that the answer is at its end, though accounts follow.
+    pub(crate) is_conclusion: bool,
     /// It says that the answer is at its end.
     pub(crate) is_end: bool,
     /// It tells of an end as the policy's own endings do, so that it cannot leave beside them.
@@ -109,9 +117,16 @@ impl Incoming {
             parts: Parts::One,
             keep: None,
             sides: Vec::new(),
+            citations: Vec::new(),
             renamed: Renamed::default(),
             fields: 0,
+            finished: Vec::new(),
         }
+    }
+
+    /// The same event, laid out in another way.
+    pub(crate) fn laid_out(&mut self, event: &Event) {
+        (self.raw, self.wrap) = (event.raw.clone(), event.wrap.clone());
     }
 }
 
@@ -130,6 +145,7 @@ impl Moderator {
         Moderator {
             table,
             keeps: &[],
+            keeps_last: &[],
             keeps_texts: false,
             stop_reason: "",
             lanes: Lanes::new(policy, limits.channels),
@@ -151,6 +167,7 @@ impl Moderator {
     pub(crate) fn take_grammar(&mut self, grammar: &Grammar) {
         self.table = (grammar.table)();
         self.keeps = grammar.keeps;
+        self.keeps_last = grammar.keeps_last;
         self.keeps_texts = grammar.keeps_texts;
         self.stop_reason = grammar.stop_reason;
         self.split_bytes = self.split_bytes.filter(|_| grammar.splits);
@@ -179,7 +196,7 @@ impl Moderator {
         if self.split_bytes.is_some() && reading.found.iter().all(|found| says_only_a_delta(&reading, found)) {
             incoming.parts = Parts::Two;
         }
-        if let Some(kept) = self.keeps.iter().find(|kind| kind.as_bytes() == reader.kind())
+        if let Some(kept) = self.keeps.iter().chain(self.keeps_last).find(|kind| kind.as_bytes() == reader.kind())
             && let Payload::Whole(place) = &event.payload
         {
             incoming.keep = Some((kept, place.clone()));
@@ -220,8 +237,8 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, wrap, parts, keep, fields, .. } = event;
-        self.queue.push(Waiting { raw, since: now, edits, sides, wrap, parts, keep, fields });
+        let Incoming { raw, edits, sides, citations, wrap, parts, keep, fields, .. } = event;
+        self.queue.push(Waiting { raw, since: now, edits, sides, citations, wrap, parts, keep, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -229,6 +246,9 @@ impl Moderator {
     /// An event that never leaves.
     pub(crate) fn forget(&mut self, event: Incoming) {
         self.queue.forget_fields(event.fields);
+        for choice in event.finished {
+            self.choices.insert(choice, Choice::Open);
+        }
     }
 
     /// Events that have left of the kinds that the dialect keeps.
@@ -263,7 +283,7 @@ impl Moderator {
 
     /// Whether a part of a tool call has left, or is about to, of which the end has not come.
     pub(crate) fn has_half_call(&self) -> bool {
-        let is_half = |entry: &Entry| entry.is_of_call() && !entry.lane.is_finished();
+        let is_half = |entry: &Entry| entry.is_of_call() && !entry.lane.is_whole();
         self.tool_calls == ToolCalls::Streamed && self.lanes.iter().any(|(_, entry)| is_half(entry))
     }
 
@@ -315,10 +335,9 @@ impl Moderator {
             Role::Repeat(label) => {
                 self.end_of(found, label, observer)?;
                 signals.is_own_ending = true;
-                let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
-                let observer: &mut dyn Observer = if is_told { &mut () } else { observer };
-                self.own_field(reading, found, label.kind, coding_of(found.role), event, observer);
+                self.shown_again(reading, found, label, event, observer);
             }
+            Role::Excerpt(label) => self.shown_again(reading, found, label, event, observer),
             Role::OwnBytes(kind) => {
                 if self.own(kind, Coding::Bare, &reading.bytes_of(found.node as usize), observer).is_some() {
                     event.edits.push(emptied(reading.payload.place(around.side.clone()), &event.raw));
@@ -346,6 +365,7 @@ impl Moderator {
             }
             Role::Snapshot(label) => self.snapshot(reading, found, label, event, observer)?,
             Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
+            Role::Citation(label) => self.citation(reading, found, label, event)?,
             Role::Call(args) => self.call(reading, found, args, around, event)?,
             Role::Begins => {
                 signals.is_beginning = true;
@@ -364,6 +384,7 @@ impl Moderator {
             Role::Finish => {
                 if !matches!(&reading.text[node.content()], b"" | b"null") {
                     self.choices.insert(found.choice, Choice::Finished);
+                    event.finished.push(found.choice);
                     self.finish_choice(found.choice, observer)?;
                 }
             }
@@ -372,6 +393,21 @@ impl Moderator {
                 self.choices.insert(found.choice, Choice::Finished);
                 let lanes = self.lanes.of_choice(found.choice);
                 self.finish_lanes(lanes, observer)?;
+            }
+            Role::Last => {
+                self.finish_choice(found.choice, observer)?;
+                if self.lanes.stop().is_none() {
+                    self.choices.insert(found.choice, Choice::Finished);
+                }
+            }
+            Role::Ends(label) => {
+                signals.is_own_ending = true;
+                self.end_of(found, label, observer)?;
+            }
+            Role::Concludes => {
+                signals.is_own_ending = true;
+                signals.is_conclusion = true;
+                self.finish(observer)?;
             }
             Role::End if node.kind == Kind::String && node.content().is_empty() => {}
             Role::End => {
@@ -386,7 +422,7 @@ impl Moderator {
                 self.finish(observer)?;
             }
             Role::Usage => signals.usage = Some(node.span()),
-            Role::Side | Role::Calls | Role::Inert => {}
+            Role::Side | Role::Calls | Role::Reason | Role::Cites(_) | Role::Inert => {}
         }
         Ok(())
     }
@@ -399,6 +435,20 @@ impl Moderator {
             Some(lane) => self.finish_lanes(vec![lane], observer),
             None => Ok(()),
         }
+    }
+
+    /// Moderates a text that a channel has brought already, most likely: then that has told what is found in it.
+    fn shown_again(
+        &mut self,
+        reading: &Reading<'_>,
+        found: &Found,
+        label: Label,
+        event: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) {
+        let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
+        let observer: &mut dyn Observer = if is_told { &mut () } else { observer };
+        self.own_field(reading, found, label.kind, coding_of(found.role), event, observer);
     }
 
     /// Moderates a key, a string, a number or a JSON value that is a text of its own.
@@ -514,7 +564,8 @@ impl Moderator {
 
     /// An event that the policy has stopped must not say that the upstream came to its own end.
     fn rename_finish(&self, reading: &Reading<'_>, event: &mut Incoming) {
-        for found in reading.found.iter().filter(|found| found.role == Role::Finish) {
+        let is_word = |found: &&Found| matches!(found.role, Role::Finish | Role::Reason);
+        for found in reading.found.iter().filter(is_word) {
             let span = reading.payload.place(reading.tape.node(found.node as usize).span());
             event.edits.push(Edit { span, with: format!("\"{}\"", self.stop_reason).into_bytes() });
         }
@@ -610,8 +661,9 @@ fn note_sides(reading: &Reading<'_>, event: &mut Incoming) {
 fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
-        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) => Pass::Repeats,
-        Role::Finish | Role::Closes | Role::End | Role::Error | Role::Usage => Pass::Ends,
+        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
+        Role::Finish | Role::Closes | Role::Last | Role::Ends(_) => Pass::Ends,
+        Role::Concludes | Role::End | Role::Error | Role::Usage => Pass::Ends,
         Role::Begins | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,
     }

@@ -27,6 +27,7 @@ pub(crate) struct Waiting {
     /// What is known to change already.
     pub(crate) edits: Vec<Edit>,
     pub(crate) sides: Vec<Side>,
+    pub(crate) citations: Vec<Citation>,
     pub(crate) wrap: Wrap,
     pub(crate) parts: Parts,
     /// The kind under which it is to be kept, and where its JSON text lies.
@@ -79,6 +80,22 @@ pub(crate) struct Side {
     pub(crate) about: Range<u32>,
 }
 
+/// What an event says about a stretch of a channel's text.
+#[derive(Clone, Debug)]
+pub(crate) struct Citation {
+    /// The channel, if it has had a text.
+    pub(crate) lane: Option<u32>,
+    /// Channels that the citation could be about as well.
+    pub(crate) others: Vec<u32>,
+    /// The stretch, in the channel's own count, if it is told in a way that is understood.
+    pub(crate) span: Option<Range<u64>>,
+    /// Where the event tells its bounds.
+    pub(crate) start: Option<Range<u32>>,
+    pub(crate) end: Option<Range<u32>>,
+    /// Where the event shows it.
+    pub(crate) excerpts: Vec<Range<u32>>,
+}
+
 /// A part of an event that a channel decides about.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
@@ -111,6 +128,8 @@ pub(crate) enum Touch {
     Null,
     /// They are a value that goes if any of the channel was ever cut.
     Seal,
+    /// The event waits, but for what it says elsewhere.
+    None,
     /// They are tool calls, which leave whole or not at all.
     Call,
     /// The event begins a tool call, and leaves with all of it or not at all.

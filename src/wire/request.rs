@@ -10,7 +10,7 @@ use super::lanes::coding_of;
 use super::moderate::Moderator;
 use super::queue::{Edit, apply};
 use super::renamed::Renamed;
-use super::rows::{Group, Label, Layout, Notation, Role, Row};
+use super::rows::{Group, Label, Layout, Role, Row};
 use super::table::{Found, Names, Part, Table, Walked};
 use super::{Dialect, FilterOptions, Limits, Observer};
 use crate::policy::{ChannelKind, Policy, Verdict};
@@ -127,7 +127,7 @@ pub fn moderate_request(policy: &Policy, body: &[u8], limits: Limits, observer: 
     }
 }
 
-const ARGS: Label = Label { name: "arguments", kind: ChannelKind::Prompt, notation: Notation::Json };
+const ARGS: Label = Label { kind: ChannelKind::Prompt, ..Label::args("arguments") };
 const PAYLOAD: Label = payload_of(ANYTHING);
 
 /// A payload if the `type` of the object that it is in has this name.

@@ -13,10 +13,11 @@ use crate::policy::ChannelKind;
 /// How a dialect's events are laid out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// Members of the root that name the kind of the event; the first that is there does. Without one its framing
-    /// may have named it.
+    /// Members of the root that name the kind of the event; the first that is there does. `*` stands for a member whose
+    /// key is the kind. Without one its framing may have named it.
     pub(crate) kind: &'static [&'static str],
-    /// Members of the root that say which choice the event is about, and which item of it.
+    /// Paths to members that say which choice the event is about, and which item of it; of each the first that is
+    /// there does.
     pub(crate) indexes: [&'static [&'static str]; 2],
     pub(crate) groups: &'static [Group],
 }
@@ -72,6 +73,26 @@ pub(crate) struct Label {
     pub(crate) name: &'static str,
     pub(crate) kind: ChannelKind,
     pub(crate) notation: Notation,
+    /// What places in it are counted in, where there are citations that speak of some.
+    pub(crate) places: Option<Unit>,
+    pub(crate) items: Items,
+}
+
+/// What places in a text are counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Bytes of UTF-8.
+    Bytes,
+    CodePoints,
+}
+
+/// How the items of a choice share a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Items {
+    /// Each has one of its own.
+    Apart,
+    /// They are parts of one text.
+    Joined,
 }
 
 /// How a channel's text stands in the fields that carry it.
@@ -81,16 +102,33 @@ pub(crate) enum Notation {
     Text,
     /// As a JSON text in the content of strings, or as the JSON value itself.
     Json,
+    /// As the data of the event itself, which is no JSON.
+    Bare,
 }
 
 impl Label {
     pub(crate) const fn text(name: &'static str, kind: ChannelKind) -> Label {
-        Label { name, kind, notation: Notation::Text }
+        Label { name, kind, notation: Notation::Text, places: None, items: Items::Apart }
+    }
+
+    /// A text that is the data of the events of a kind.
+    pub(crate) const fn bare(name: &'static str, kind: ChannelKind) -> Label {
+        Label { notation: Notation::Bare, ..Label::text(name, kind) }
+    }
+
+    /// The same, for all items of a choice together.
+    pub(crate) const fn joined(self) -> Label {
+        Label { items: Items::Joined, ..self }
     }
 
     /// A tool call's arguments.
     pub(crate) const fn args(name: &'static str) -> Label {
-        Label { name, kind: ChannelKind::ToolArgs, notation: Notation::Json }
+        Label { notation: Notation::Json, ..Label::text(name, ChannelKind::ToolArgs) }
+    }
+
+    /// The same channel, of which citations speak.
+    pub(crate) const fn cited_in(self, unit: Unit) -> Label {
+        Label { places: Some(unit), ..self }
     }
 }
 
@@ -121,18 +159,34 @@ pub(crate) enum Role {
     Side,
     /// Covers all the text of a kind in its choice and goes when any of that was edited.
     Seal(ChannelKind),
+    /// The object of a citation: it speaks of a stretch of the text of its choice's channel of this name, or of its
+    /// only other one that is cited. Its places follow what is cut before them; where the stretch itself is cut, it
+    /// becomes empty.
+    Citation(Label),
+    /// A number of a citation.
+    Cites(Cites),
+    /// Shows the stretch of this channel that a citation speaks of.
+    Excerpt(Label),
     /// Begins an answer, by being there: what came before is over.
     Begins,
     /// The object of one choice.
     Choice,
     /// Says that its choice is at its end, by being there.
     Closes,
+    /// Says that its event is its choice's last, by being there, but not why. It may be a number.
+    Last,
+    /// Says that a channel is at its end, by being there.
+    Ends(Label),
     /// Holds the tool calls of a choice.
     Calls,
     /// The object of one tool call, with the channel of its arguments.
     Call(Label),
     /// Says that its choice is at its end, unless it is `null` or empty.
     Finish,
+    /// A word for why the answer is at its end, though not yet that it is.
+    Reason,
+    /// Says that the whole answer is at its end, by being there; accounts of it follow.
+    Concludes,
     /// Says that the whole answer is at its end, if it is an object, `true` or a text.
     End,
     /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.
@@ -154,4 +208,27 @@ impl Role {
             other => other,
         }
     }
+
+    /// The channel that it speaks of.
+    pub(crate) fn label(self) -> Option<Label> {
+        match self {
+            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Some(label),
+            Role::Token(label) | Role::TokenBytes(label) | Role::Call(label) | Role::Ends(label) => Some(label),
+            Role::Excerpt(label) => Some(label),
+            _ => None,
+        }
+    }
+}
+
+/// What a number of a citation says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cites {
+    /// Where the stretch begins; without it, at the beginning of the text.
+    Start,
+    /// Where it ends.
+    End,
+    /// Which choice the text is of, where it is not the citation's own.
+    Choice,
+    /// From which part of the text on the places are counted. Only those of the first one are known.
+    Part,
 }

@@ -6,7 +6,7 @@ pub(crate) use walk::{Names, Walked};
 
 use super::coding::Coding;
 use super::json::{Kind, Tape};
-use super::rows::{Group, Label, Layout, Reading, Role};
+use super::rows::{Group, Label, Layout, Notation, Reading, Role};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -126,9 +126,16 @@ impl Table {
         self.layout
     }
 
+    /// The channel of which the events of this kind are pieces, data and all.
+    pub(crate) fn bare(&self, kind: &[u8]) -> Option<Label> {
+        let root = self.roots.get(std::str::from_utf8(kind).ok()?)?;
+        let label = self.places[*root].row.and_then(|(_, role)| role.label());
+        label.filter(|label| label.notation == Notation::Bare)
+    }
+
     /// Whether its events have kinds: then one event is about one thing.
     pub(crate) fn has_kinds(&self) -> bool {
-        !self.layout.kind.is_empty()
+        !self.roots.is_empty()
     }
 
     fn add_group(&mut self, root: usize, group: &Group) {

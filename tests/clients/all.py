@@ -1,4 +1,5 @@
 """Starts the servers and runs every check. Arguments: the binary, the folder with the clients."""
+import json
 import os
 import subprocess
 import sys
@@ -6,6 +7,9 @@ import sys
 import proxies
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "stops"))
+import streams  # noqa: E402
+
 TOOLS = os.path.join(HERE, "..", "..", "..", "shared", "tools")
 binary, work = sys.argv[1:3]
 failed = []
@@ -24,6 +28,13 @@ with proxies.server([sys.executable, os.path.join(HERE, "upstream.py"), str(port
     with proxies.proxy(binary, upstream, policy) as base:
         run("openai for Python", [sys.executable, os.path.join(HERE, "openai_python.py"), base])
         run("openai for Node", ["node", os.path.join(work, "openai_node.mjs"), base])
+
+port = proxies.free_port()
+with proxies.server([sys.executable, os.path.join(HERE, "stops", "upstream.py"), str(port)], port) as upstream:
+    with proxies.proxy(binary, upstream, policy) as base:
+        counts = json.dumps({api: streams.count(api) for api in streams.APIS})
+        run("stops, Python", [sys.executable, os.path.join(HERE, "stops", "python_sdks.py"), base])
+        run("stops, Node", ["node", os.path.join(work, "node_sdks.mjs"), base, counts])
 
 run("pii-leak-benchmark", [sys.executable, os.path.join(HERE, "leaks.py"), binary])
 

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "../frames/mod.rs"]
+pub mod frames;
+
 use bytes::Bytes;
 use holdback::policy::ChannelKind;
 use holdback::{Dialect, Ending, Filter, Observer, Policy, Verdict};
@@ -24,7 +27,7 @@ impl Output {
 
     /// The JSON of every event that is an object.
     pub fn events(&self) -> Vec<Value> {
-        events(&self.text())
+        events(&self.bytes)
     }
 }
 
@@ -93,7 +96,8 @@ pub fn at_every_cut(policy: &Policy, dialect: Option<Dialect>, input: &[u8]) -> 
     for at in 0..=input.len() {
         let chunks = [&input[..at], &input[at..]].map(Bytes::copy_from_slice);
         let output = filter(Filter::new(policy, dialect), chunks);
-        assert_eq!(output.text(), whole.text(), "cut at {at}");
+        let [text, expected] = [&output, &whole].map(|output| String::from_utf8_lossy(&output.bytes));
+        assert_eq!(text, expected, "cut at {at}");
         assert_eq!(output, whole, "cut at {at}");
     }
     assert_eq!(cut(policy, dialect, input, 1), whole, "byte by byte");
@@ -101,12 +105,43 @@ pub fn at_every_cut(policy: &Policy, dialect: Option<Dialect>, input: &[u8]) -> 
 }
 
 /// The JSON of every event that is an object.
-pub fn events(stream: &str) -> Vec<Value> {
+pub fn events(stream: &[u8]) -> Vec<Value> {
+    payloads(stream).iter().filter_map(|text| serde_json::from_str(text).ok()).filter(Value::is_object).collect()
+}
+
+/// What the events of a stream carry, in whatever framing; what is in base64 in a frame is decoded.
+pub fn payloads(stream: &[u8]) -> Vec<String> {
+    if stream.starts_with(b"\0") {
+        let frames = frames::decode(stream);
+        let outer = frames.iter().map(|frame| frame.payload.clone());
+        let inner = frames.iter().filter(|frame| frame.kind() == "chunk").map(frames::carried);
+        return outer.chain(inner).map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
+    }
+    let stream = String::from_utf8_lossy(stream).replace("\r\n", "\n");
+    if stream.starts_with('{') {
+        return stream.lines().map(str::to_owned).collect();
+    }
     let data = |block: &str| {
-        let lines = block.lines().filter_map(|line| line.strip_prefix("data:").map(str::trim_start));
-        serde_json::from_str(&lines.collect::<Vec<_>>().join("\n")).ok().filter(Value::is_object)
+        let lines = block.lines().filter_map(|line| line.strip_prefix("data:").map(|line| line.trim_start()));
+        lines.collect::<Vec<_>>().join("\n")
     };
-    stream.replace("\r\n", "\n").split("\n\n").filter_map(data).collect()
+    stream.split("\n\n").map(data).collect()
+}
+
+/// The bytes of a stream's events, as far as they are whole.
+pub fn split(stream: &[u8]) -> Vec<&[u8]> {
+    if stream.starts_with(b"\0") {
+        return frames::split(stream);
+    }
+    let end: &[u8] = if stream.starts_with(b"{") { b"\n" } else { b"\n\n" };
+    let mut events = Vec::new();
+    let mut rest = stream;
+    while let Some(at) = rest.windows(end.len()).position(|bytes| bytes == end) {
+        let (event, behind) = rest.split_at(at + end.len());
+        events.push(event);
+        rest = behind;
+    }
+    events
 }
 
 /// A path in the folder `shared` beside the checkout, or `None`, said aloud, where it is absent.
@@ -131,6 +166,9 @@ pub struct Recorded {
 const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
     ("azure-chat", Dialect::OpenAiChat),
+    ("bedrock-agent", Dialect::BedrockAgent),
+    ("bedrock-converse", Dialect::BedrockConverse),
+    ("bedrock-invoke", Dialect::BedrockInvoke),
     ("compat-chat", Dialect::OpenAiChat),
     ("openai-chat", Dialect::OpenAiChat),
 ];

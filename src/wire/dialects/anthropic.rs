@@ -20,6 +20,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     ends_with_a_word: true,
     splits: true,
     keeps: &[MESSAGE_START, BLOCK_START, BLOCK_STOP, MESSAGE_DELTA],
+    keeps_last: &[],
     keeps_texts: false,
     stop_reason: "refusal",
     stop,
@@ -117,7 +118,7 @@ const DELTA: &[Row] = &[
 ];
 
 const END: &[Row] = &[
-    Row("stop_reason", Role::Inert),
+    Row("stop_reason", Role::Reason),
     Row("stop_sequence", Role::Own(Text)),
     Row("stop_details.type", Role::Inert),
     Row("stop_details.category", Role::Inert),
@@ -165,7 +166,9 @@ fn stop(account: &Account<'_>) -> Option<Vec<Said>> {
         .into_iter()
         .map(|index| Said::of(BLOCK_STOP, format!(r#"{{"type":"content_block_stop","index":{index}}}"#)))
         .collect();
-    if kept(MESSAGE_DELTA).next().is_none() {
+    let is_refused = |text: &[u8]| Members::of(text)?.string("delta.stop_reason").map(|reason| reason == b"refusal");
+    // Should the message have told another reason, a client takes the later one.
+    if kept(MESSAGE_DELTA).next_back().and_then(|delta| is_refused(&delta.text)) != Some(true) {
         let told = account.usage.and_then(Members::of);
         let tokens = told.and_then(|usage| usage.number::<u64>("output_tokens")).unwrap_or(0);
         events.push(Said::of(

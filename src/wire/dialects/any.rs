@@ -17,6 +17,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     ends_with_a_word: false,
     splits: false,
     keeps: &[],
+    keeps_last: &[],
     keeps_texts: false,
     stop_reason: "content_filter",
     stop: |_| None,

@@ -3,7 +3,7 @@
 use crate::policy::ChannelKind::{Reasoning, Refusal, Text, ToolArgs};
 use crate::wire::UsageChunk;
 use crate::wire::grammar::{Account, Edits, Fault, Grammar, Members, Said, object};
-use crate::wire::rows::{Group, Label, Layout, Role, Row};
+use crate::wire::rows::{Cites, Group, Label, Layout, Role, Row, Unit};
 use crate::wire::table::Table;
 use std::sync::LazyLock;
 
@@ -17,6 +17,7 @@ pub(crate) const GRAMMAR: Grammar = Grammar {
     ends_with_a_word: false,
     splits: true,
     keeps: &[],
+    keeps_last: &[],
     keeps_texts: false,
     stop_reason: "content_filter",
     stop,
@@ -47,7 +48,7 @@ pub(crate) const DOCUMENT: Layout = Layout {
     ..LAYOUT
 };
 
-const CONTENT: Label = Label::text("content", Text);
+const CONTENT: Label = Label::text("content", Text).cited_in(Unit::CodePoints);
 const REFUSAL: Label = Label::text("refusal", Refusal);
 /// DeepSeek's and llama.cpp's name for it.
 const REASONING_CONTENT: Label = Label::text("reasoning_content", Reasoning);
@@ -180,6 +181,13 @@ const MESSAGE: &[Row] = &[
     Row("function_call", Role::Call(FUNCTION_CALL)),
     Row("function_call.name", Role::Unlisted(Text)),
     Row("function_call.arguments", Role::Text(FUNCTION_CALL)),
+    Row("annotations[].type", Role::Inert),
+    Row("annotations[].url_citation", Role::Citation(CONTENT)),
+    Row("annotations[].url_citation.start_index", Role::Cites(Cites::Start)),
+    Row("annotations[].url_citation.end_index", Role::Cites(Cites::End)),
+    Row("annotations[].url_citation.url", Role::Own(Text)),
+    Row("annotations[].url_citation.title", Role::Own(Text)),
+    Row("annotations[].url_citation.content", Role::Own(Text)),
     Row("audio.id", Role::Inert),
     // Sound cannot be redacted by its text.
     Row("audio.data", Role::Inert),

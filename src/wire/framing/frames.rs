@@ -11,6 +11,7 @@
 
 use super::unframed::Unframed;
 use super::{Aside, Closed, Event, Name, TooLarge, Unreadable, Wrap};
+use crate::wire::grammar::{Fault, Said};
 use crate::wire::json::{Kind, Tape};
 use crate::wire::queue::{Edit, Payload, apply};
 use base64::Engine;
@@ -82,6 +83,8 @@ impl Framer {
     /// Writes a frame like the upstream's.
     pub(crate) fn write(&self, kind: &str, payload: &[u8], out: &mut Vec<u8>) {
         match self.wrap {
+            // A last word that is no JSON has no place among frames.
+            Carried::Chunk if payload == b"[DONE]" => {}
             Carried::Chunk if kind != EXCEPTION => {
                 let wrapped = format!(r#"{{"bytes":"{}"}}"#, BASE64.encode(payload));
                 frame(&headers_of("chunk"), wrapped.as_bytes(), out);
@@ -106,6 +109,11 @@ impl Framer {
 /// The kind of a frame by which the upstream says that it failed.
 pub(crate) const EXCEPTION: &str = "exception";
 
+/// The frame that says so for the filter, whatever the frames before it carry.
+pub(crate) fn fault(fault: Fault) -> Said {
+    Said::of(EXCEPTION, format!(r#"{{"message":"{}"}}"#, fault.message()))
+}
+
 /// Reads a frame that is whole.
 fn read(raw: Bytes) -> Result<Event, Unreadable> {
     let u32_at = |at: usize| u32::from_be_bytes([raw[at], raw[at + 1], raw[at + 2], raw[at + 3]]);
@@ -120,19 +128,27 @@ fn read(raw: Bytes) -> Result<Event, Unreadable> {
     let mut event = Event::new(raw.clone());
     event.closed = Closed::Whole;
     event.wrap = Wrap::Frame;
-    let (mut is_failure, mut at) = (false, PRELUDE);
+    let (mut is_failure, mut types, mut at) = (false, 0, PRELUDE);
     while at < headers_end {
         let header = Header::read(&raw[..headers_end], at).ok_or(Unreadable::Broken)?;
         at = header.end;
         let Some(text) = header.text else { continue };
         let value = &raw[text.clone()];
         match &raw[header.name] {
-            b":message-type" => is_failure = matches!(value, b"exception" | b"error"),
+            b":message-type" => {
+                types += 1;
+                is_failure = matches!(value, b"exception" | b"error");
+            }
+            // Of two kinds the client may take the other one.
+            b":event-type" if event.name != Name::None => return Err(Unreadable::Broken),
             b":event-type" => event.name = Name::At(text.start as u32..text.end as u32),
             b":content-type" | b":exception-type" | b":error-code" => {}
             // It cannot be taken out without the client's noticing, so a match in it is a fault.
             _ => event.asides.push(Aside { content: text.start as u32..text.end as u32, line: None }),
         }
+    }
+    if types > 1 {
+        return Err(Unreadable::Broken);
     }
     if is_failure {
         event.name = Name::Exception;
@@ -166,7 +182,6 @@ fn unwrap(event: &mut Event, payload: Range<usize>) {
     event.outer = Some(Payload::Whole(payload.start as u32..payload.end as u32));
     event.raw = all.freeze();
     event.payload = Payload::Whole(frame_len..event.raw.len() as u32);
-    event.name = Name::None;
     let content = (payload.start + content.start) as u32..(payload.start + content.end) as u32;
     event.wrap = Wrap::Chunk { frame_len, content };
 }
@@ -262,3 +277,6 @@ impl Header {
         (end <= headers.len()).then_some(Header { name, text, end })
     }
 }
+
+#[cfg(test)]
+mod tests;

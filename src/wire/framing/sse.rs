@@ -10,13 +10,14 @@
 //! event's raw bytes.
 
 use super::unframed::Unframed;
-use super::{Aside, Closed, Event, Name, TooLarge};
+use super::{Aside, Closed, Event, Name, TooLarge, Wrap};
 use crate::wire::grammar::Said;
-use crate::wire::queue::{Edit, Folded, Payload};
+use crate::wire::queue::{Edit, Folded, Payload, apply};
 use bytes::Bytes;
 use std::ops::Range;
 
-const BOM: &[u8] = b"\xef\xbb\xbf";
+/// A byte order mark in UTF-8, which may stand at a stream's beginning.
+pub(crate) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Cuts an event stream into events.
 #[derive(Debug)]
@@ -264,6 +265,33 @@ impl Framer {
         self.given_out = true;
         Ok(self.event(raw, closed))
     }
+}
+
+/// An event whose data follows its own bytes, in one piece.
+pub(super) fn laid_out(event: &Event) -> Event {
+    let data = event.payload.text(&event.raw).unwrap_or_default();
+    let event_len = event.raw.len() as u32;
+    let raw = Bytes::from([&event.raw[..], data].concat());
+    let payload = Payload::Whole(event_len..raw.len() as u32);
+    Event { payload, raw, wrap: Wrap::Lines { event_len }, ..event.clone() }
+}
+
+/// Such an event with its edits made: those behind the event's own bytes are of its data.
+pub(crate) fn rewritten(raw: &Bytes, event_len: u32, edits: Vec<Edit>) -> Bytes {
+    let (event, data) = raw.split_at(event_len as usize);
+    let (mut of_event, mut of_data): (Vec<_>, Vec<_>) = edits.into_iter().partition(|edit| edit.span.start < event_len);
+    for edit in &mut of_data {
+        edit.span = edit.span.start - event_len..edit.span.end - event_len;
+    }
+    if !of_data.is_empty() {
+        let mut framer = Framer::new(event.len());
+        framer.push(raw.slice(..event.len()));
+        if !matches!(framer.next(), Ok(Some(_))) {
+            framer.finish();
+        }
+        of_event.extend(framer.rewrite(&apply(data, &mut of_data)));
+    }
+    apply(event, &mut of_event)
 }
 
 /// Finds the name and the value of a line, as the WHATWG's "interpreting an event stream" has it.

@@ -3,7 +3,7 @@
 use super::{Moderator, emptied};
 use crate::wire::Observer;
 use crate::wire::coding::Coding;
-use crate::wire::framing::{Wrap, reseal, reseal_chunk};
+use crate::wire::framing::{BOM, Wrap, reseal, reseal_chunk, rewritten};
 use crate::wire::grammar::Kept;
 use crate::wire::queue::{Edit, End, Field, Parts, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 /// How much of what waits may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
+pub(super) enum Extent {
     All,
     /// Only what is decided; the stream ends here.
     Decided,
@@ -42,7 +42,7 @@ impl Moderator {
         !self.queue.is_empty()
             && self.queue.front_fields().all(|field| {
                 let entry = self.lanes.entry(field.lane);
-                let is_whole = !self.is_atomic(entry) || entry.lane.is_finished();
+                let is_whole = !self.is_atomic(entry) || entry.lane.is_whole();
                 matches!(field.end, End::Known(end) if end <= entry.lane.decided()) && is_whole
             })
     }
@@ -51,7 +51,8 @@ impl Moderator {
     fn leave(&mut self, extent: Extent, now: Instant, observer: &mut dyn Observer) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        let Some(Waiting { raw, since, mut edits, sides, wrap, keep, .. }) = self.queue.pop(&mut fields) else {
+        let Some(Waiting { raw, since, mut edits, sides, citations, wrap, keep, .. }) = self.queue.pop(&mut fields)
+        else {
             return;
         };
         if self.is_of_half_call(&fields) {
@@ -61,11 +62,17 @@ impl Moderator {
         for field in &fields {
             edits.extend(self.edit(field, &raw, extent));
         }
+        for citation in &citations {
+            self.cite(citation, extent, &mut edits);
+        }
         if !edits.is_empty() {
             empty_sides(&raw, &sides, &mut edits);
         }
         if let Some((kind, place)) = keep {
             let text = within(&raw, &place, &edits);
+            if self.keeps_last.contains(&kind) {
+                self.kept.retain(|kept| kept.kind != kind);
+            }
             self.kept.push(Kept { kind, text });
         }
         let bytes = sealed(raw, wrap, edits);
@@ -79,7 +86,8 @@ impl Moderator {
         let Some(least) = self.split_bytes else { return };
         let Some((event, field)) = self.queue.front_of_one() else { return };
         let is_whole = event.parts == Parts::Two && event.edits.is_empty();
-        let may_split = is_whole || event.parts == Parts::Rest;
+        // A byte order mark stands at a stream's beginning once.
+        let may_split = (is_whole && !event.raw.starts_with(BOM)) || event.parts == Parts::Rest;
         let (true, Touch::Splice, Coding::Text(_)) = (may_split, field.touch, field.coding) else { return };
         let lane = &self.lanes.entry(field.lane).lane;
         let content = &event.raw[field.raw.start as usize..field.raw.end as usize];
@@ -113,7 +121,7 @@ impl Moderator {
     fn is_of_half_call(&self, fields: &[Field]) -> bool {
         let is_half = |field: &&Field| {
             let entry = self.lanes.entry(field.lane);
-            self.is_atomic(entry) && !entry.lane.is_finished()
+            self.is_atomic(entry) && !entry.lane.is_whole()
         };
         let mut calls: Vec<_> =
             fields.iter().filter(|field| field.touch == Touch::Call).map(|call| &call.raw).collect();
@@ -124,7 +132,7 @@ impl Moderator {
 
     /// What becomes of a field that leaves, if anything.
     fn edit(&mut self, field: &Field, raw: &Bytes, extent: Extent) -> Option<Edit> {
-        let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_finished();
+        let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_whole();
         let lane = &mut self.lanes.entry_mut(field.lane).lane;
         let limit = if extent == Extent::Decided { lane.decided() } else { u64::MAX };
         let end = match field.end {
@@ -135,7 +143,7 @@ impl Moderator {
         let is_touched = end > limit || lane.cuts.touches(field.start..end);
         let mut quoted = if field.touch == Touch::Splice { lane.quoted } else { Quoted::No };
         let with = match field.touch {
-            Touch::Event => None,
+            Touch::Event | Touch::None => None,
             Touch::Call => is_half_call.then(|| emptied(field.raw.clone(), raw).with),
             Touch::Null => is_touched.then(|| emptied(field.raw.clone(), raw).with),
             Touch::Seal => (is_touched || lane.is_edited()).then(|| emptied(field.raw.clone(), raw).with),
@@ -166,9 +174,11 @@ impl Moderator {
 /// An event's bytes with its edits made.
 fn sealed(raw: Bytes, wrap: Wrap, mut edits: Vec<Edit>) -> Bytes {
     match wrap {
+        Wrap::Lines { event_len } if edits.is_empty() => raw.slice(..event_len as usize),
         Wrap::Chunk { frame_len, .. } if edits.is_empty() => raw.slice(..frame_len as usize),
         _ if edits.is_empty() => raw,
         Wrap::Bare => apply(&raw, &mut edits),
+        Wrap::Lines { event_len } => rewritten(&raw, event_len, edits),
         Wrap::Frame => reseal(&raw, &mut edits),
         Wrap::Chunk { frame_len, content } => reseal_chunk(&raw, frame_len, content, edits),
     }

@@ -3,7 +3,7 @@
 use super::{BadIndex, Elements, Found, NO_LANE, Part, Place, Reach, Table};
 use crate::policy::ChannelKind;
 use crate::wire::json::{Kind, Tape, unescape_into};
-use crate::wire::rows::{Notation, Role};
+use crate::wire::rows::{Items, Notation, Role};
 use std::collections::BTreeMap;
 
 impl Table {
@@ -94,6 +94,11 @@ impl Walk<'_> {
     /// The root of the event's kind.
     fn root(&mut self, kind: &mut Vec<u8>) -> usize {
         let members = self.table.layout.kind.iter();
+        if self.table.layout.kind.contains(&"*")
+            && let Some(root) = self.root_of_member(kind)
+        {
+            return root;
+        }
         let named = members.filter_map(|name| self.member(name)).find(|node| self.kind(*node) == Kind::String);
         if let Some(node) = named {
             self.fixed.push(node as u32);
@@ -104,11 +109,25 @@ impl Walk<'_> {
         named.copied().unwrap_or(0)
     }
 
+    /// The root of the kind that a member is named after.
+    fn root_of_member(&mut self, kind: &mut Vec<u8>) -> Option<usize> {
+        let (tape, text, table) = (self.tape, self.text, self.table);
+        if self.kind(0) != Kind::Object {
+            return None;
+        }
+        let (name, root) = tape.children(0).find_map(|member| {
+            let key = std::str::from_utf8(tape.key(text, member, &mut self.key)).ok()?;
+            table.roots.get_key_value(key)
+        })?;
+        *kind = name.as_bytes().to_vec();
+        Some(*root)
+    }
+
     /// The choice and the item that the event says it is about.
     fn scope(&mut self, names: &mut Names) -> Result<Scope, BadIndex> {
         let mut scope = Scope::default();
-        for members in self.table.layout.indexes.iter().filter(|members| !members.is_empty()) {
-            let node = members.iter().find_map(|name| self.member(name));
+        for (slot, paths) in self.table.layout.indexes.iter().enumerate().filter(|(_, paths)| !paths.is_empty()) {
+            let node = paths.iter().find_map(|path| self.member(path));
             let index = match node.map(|node| (node, self.kind(node))) {
                 None | Some((_, Kind::Null)) => continue,
                 Some((node, Kind::String)) => {
@@ -119,14 +138,17 @@ impl Walk<'_> {
                 }
                 Some((node, _)) => self.digits(node)?,
             };
-            scope = scope.enter(index);
+            scope.indexes[slot] = index;
+            scope.depth = slot + 1;
         }
         Ok(scope)
     }
 
-    /// A member of the root.
-    fn member(&self, name: &str) -> Option<usize> {
-        (self.kind(0) == Kind::Object).then(|| self.tape.member(self.text, 0, name)).flatten()
+    /// A member of the root, or of its members.
+    fn member(&self, path: &str) -> Option<usize> {
+        path.split('.').try_fold(0, |node, name| {
+            (self.kind(node) == Kind::Object).then(|| self.tape.member(self.text, node, name)).flatten()
+        })
     }
 
     fn kind(&self, node: usize) -> Kind {
@@ -160,9 +182,13 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
-            Some((_, Role::Choice | Role::Call(_))) if kind != Kind::Object => {}
+            Some((lane, role @ Role::Cites(_))) if kind == Kind::Number => {
+                self.find(role, lane, node, Part::Value, scope);
+                return Ok(());
+            }
+            Some((_, Role::Choice | Role::Call(_) | Role::Citation(_))) if kind != Kind::Object => {}
             Some((_, Role::Calls)) if !is_container => {}
-            Some((_, Role::Error | Role::Side | Role::Closes)) if kind == Kind::Null => {}
+            Some((_, Role::Error | Role::Side | Role::Closes | Role::Last | Role::Ends(_))) if kind == Kind::Null => {}
             Some((_, Role::End)) if matches!(kind, Kind::Null | Kind::False | Kind::Number) => {}
             Some((_, Role::TokenBytes(_) | Role::OwnBytes(_))) if kind != Kind::Array => {}
             Some((lane, role)) if !role.is_of_strings() => {
@@ -171,7 +197,7 @@ impl Walk<'_> {
                 if place.is_some_and(Place::is_leaf) && !role.has_texts_below() {
                     return self.below(node, Role::Inert, None, scope);
                 }
-                if is_text {
+                if is_text && (kind, role) != (Kind::Number, Role::Last) {
                     self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope);
                 }
             }
@@ -296,6 +322,7 @@ impl Walk<'_> {
 
     fn find(&mut self, role: Role, lane: u16, node: usize, part: Part, scope: Scope) {
         let [choice, item] = scope.indexes;
+        let item = if role.label().is_some_and(|label| label.items == Items::Joined) { 0 } else { item };
         self.found.push(Found { role, lane, node: node as u32, part, choice, item });
     }
 }
@@ -312,20 +339,21 @@ impl Role {
     fn is_of_strings(self) -> bool {
         match self {
             Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
-            Role::Own(_) | Role::Unlisted(_) | Role::Finish | Role::Seal(_) | Role::Inert => true,
+            Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) | Role::Finish | Role::Reason => true,
+            Role::Seal(_) | Role::Inert => true,
             Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
-            Role::Choice | Role::Closes => false,
-            Role::Calls | Role::Call(_) | Role::End | Role::Error | Role::Usage => false,
+            Role::Choice | Role::Closes | Role::Last | Role::Ends(_) | Role::Citation(_) => false,
+            // A string in the place of a number is a text.
+            Role::Cites(_) => true,
+            Role::Calls | Role::Call(_) | Role::Concludes | Role::End | Role::Error | Role::Usage => false,
         }
     }
 
     /// The kind of channel that its text is in.
     fn channel(self) -> ChannelKind {
         match self {
-            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => label.kind,
-            Role::Token(label) | Role::TokenBytes(label) => label.kind,
             Role::Own(kind) | Role::OwnBytes(kind) | Role::Unlisted(kind) => kind,
-            _ => ChannelKind::Text,
+            _ => self.label().map_or(ChannelKind::Text, |label| label.kind),
         }
     }
 }
