@@ -10,6 +10,13 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+/// Streams that do not come to their protocol's end: a client must not think that they did.
+const UNFINISHED: [&str; 3] = [
+    "gemini/firebase__vertexai-streaming-failure-empty-content.sse",
+    "gemini/firebase__vertexai-streaming-failure-malformed-content.sse",
+    "gemini/firebase__vertexai-streaming-success-quotes-escaped.sse",
+];
+
 const CUTS: [usize; 5] = [1, 2, 3, 7, 64];
 
 #[test]
@@ -22,7 +29,13 @@ fn untouched_streams_leave_as_they_came() {
                 let output = cut(&never, dialect, &input, size);
                 assert!(output.bytes.starts_with(&input), "{name} at {size}: {:?}", output.ending);
                 let added = String::from_utf8_lossy(&output.bytes[input.len()..]).into_owned();
-                assert_eq!(added, "", "{name}: {:?}", output.ending);
+                let is_cut_off = UNFINISHED.contains(&name.as_str());
+                assert_eq!(
+                    added.contains("upstream_truncated") || added.contains("UPSTREAM_TRUNCATED"),
+                    is_cut_off,
+                    "{name}"
+                );
+                assert!(is_cut_off || added.is_empty(), "{name}: {:?}: {added}", output.ending);
                 assert_eq!(output.verdicts, []);
                 *endings.entry(format!("{:?}", output.ending)).or_default() += 1;
             }
@@ -61,7 +74,8 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
         for size in CUTS {
             assert_eq!(cut(&policy, None, &input, size), whole, "{name} at {size}");
         }
-        if whole.verdicts.is_empty() {
+        // The last words of an unfinished one are withheld.
+        if whole.verdicts.is_empty() && !UNFINISHED.contains(&name.as_str()) {
             assert_eq!(whole.bytes, input, "{name}");
         }
         let waiting = waiting(&policy, dialect, &input);
@@ -71,8 +85,9 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
     }
     let mean = sum as f64 / count.max(1) as f64;
     println!("waiting events: mean {mean:.2}, most {most}");
-    // An event waits for the end of the word that it may be a part of, not for the next field or the finish.
-    assert!(most <= 16 && mean < 1.5, "mean {mean}, most {most}");
+    // An event waits for the end of the word that it may be a part of (a long link is one), not for the next field or
+    // the finish.
+    assert!(most <= 24 && mean < 1.5, "mean {mean}, most {most}");
 }
 
 /// How many events wait after each one.
@@ -89,7 +104,7 @@ fn waiting(policy: &Policy, dialect: Dialect, input: &[u8]) -> Vec<usize> {
 }
 
 /// Fields that carry no model text, by the last names of their paths. This list is the test's own.
-const INERT: [&str; 18] = [
+const INERT: [&str; 21] = [
     "id",
     "object",
     "model",
@@ -99,6 +114,7 @@ const INERT: [&str; 18] = [
     "native_finish_reason",
     "system_fingerprint",
     "service_tier",
+    "serviceTier",
     "provider",
     "obfuscation",
     "format",
@@ -108,6 +124,8 @@ const INERT: [&str; 18] = [
     "channel",
     "code",
     "usage",
+    "phase",
+    "context",
 ];
 
 /// Every text of an output: each string by itself, and each field's strings over all events joined.
@@ -185,7 +203,7 @@ fn json_texts(text: &str) -> Option<Vec<Value>> {
 
 /// Words of six letters or more that a client would show.
 fn words(channel: &str, text: &str, words: &mut BTreeSet<String>) {
-    let is_json = ["args", "json", "arguments"].iter().any(|name| channel.ends_with(name));
+    let is_json = ["args", "json", "arguments", "tool"].iter().any(|name| channel.ends_with(name));
     let shown = match json_texts(text).filter(|_| is_json) {
         Some(args) => {
             let mut texts = Texts::default();
@@ -226,4 +244,13 @@ fn a_redacted_word_is_nowhere() {
     }
     println!("{tried} words");
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks[..leaks.len().min(40)].join("\n"));
+}
+
+#[test]
+fn every_stream_is_recognized_by_its_first_event() {
+    let word = Policy::builder().rule(Rule::regex("word", r"\b[a-z]{7,}\b").redact("<{rule}>")).build().unwrap();
+    for Recorded { name, dialect, bytes: input } in recorded() {
+        let [told, found] = [Some(dialect), None].map(|dialect| cut(&word, dialect, &input, input.len()));
+        assert!(told == found, "{name}: the first event does not tell that it is of {dialect:?}");
+    }
 }

@@ -892,3 +892,28 @@ fn citations_move_with_what_is_cut_before_them() {
     let output = at_every_cut(&usual(), CHAT, (content("a ") + &cited("b", &[(2, 3), (2, 40)]) + &end).as_bytes());
     assert_eq!(spans(&output), [(2, 3), (0, 0)], "the title is cut");
 }
+
+#[test]
+fn a_call_that_is_stopped_at_its_end_is_half_a_call() {
+    let call =
+        delta_of(0, r#"{"tool_calls":[{"index":0,"function":{"name":"f","arguments":"{\"a\":\"forbidden\"}"}}]}"#);
+    let policy = policy([Rule::regex("stop", r#"forbidden"\}\z"#).terminate()]);
+    let output = at_every_cut(&policy, CHAT, (call + &finish(0, "tool_calls") + DONE).as_bytes());
+    assert!(!output.text().contains("function"), "{}", output.text());
+}
+
+#[test]
+fn a_thought_may_be_parts_of_the_content() {
+    let thought = |text: &str, rest: &str| {
+        delta_of(0, &format!("{{\"content\":[{{\"type\":\"thinking\",\"thinking\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]{rest}}}]}}"))
+            .replace("\"choices\"", "\"p\":\"ab12\",\"choices\"")
+    };
+    let closed = ",\"closed\":true";
+    let input =
+        thought("a sec", "") + &thought("ret", closed) + &content("4") + &content("2") + &finish(0, "stop") + DONE;
+    let output = at_every_cut(&usual(), CHAT, input.as_bytes());
+    let expected =
+        thought("a ", "") + &thought("[s]", closed) + &content("") + &content("#") + &finish(0, "stop") + DONE;
+    assert_eq!(output.text(), expected, "Mistral's");
+    assert_eq!(output.verdicts[0].0, ChannelKind::Reasoning);
+}

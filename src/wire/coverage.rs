@@ -12,7 +12,8 @@ pub struct CoveredField {
     /// The kinds of event that have it; none named: all. A document has no kinds.
     pub events: &'static [&'static str],
     /// Where it stands: `a.b` is a member of a member, `a[]` and `a[#]` are the elements of an array, `a[?b]` those
-    /// of which the member `b` is true, `a.*` any other member, `a.**` everything below, and nothing the root.
+    /// of which the member `b` is true, `a{b=c}` is `a` where its member `b` says `c`, `a.*` any other member, `a.**`
+    /// everything below, and nothing the root.
     pub path: String,
     /// What it is taken for.
     pub coverage: Coverage,
@@ -75,7 +76,7 @@ impl Dialect {
 fn covered(layout: &Layout) -> Vec<CoveredField> {
     let field = |group: &Group, row: &Row| {
         let dot = if group.under.is_empty() || row.0.is_empty() { "" } else { "." };
-        let path = [group.under, dot, row.0].concat().replace(".[", "[");
+        let path = [group.under, dot, row.0].concat().replace(".[", "[").replace(".{", "{");
         let role = if group.reading == Reading::Whole { row.1.as_whole() } else { row.1 };
         CoveredField { events: group.kinds, path, coverage: coverage_of(role) }
     };
@@ -84,16 +85,18 @@ fn covered(layout: &Layout) -> Vec<CoveredField> {
 
 fn coverage_of(role: Role) -> Coverage {
     match role {
-        Role::Text(label) => Coverage::Text(label.kind),
+        Role::Text(label) | Role::LastDelta(label) => Coverage::Text(label.kind),
         Role::Unlisted(kind) => Coverage::Text(kind),
         Role::Call(label) => Coverage::Text(label.kind),
         Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Coverage::Repeats(label.kind),
         Role::Own(kind) => Coverage::Alone(kind),
+        Role::Request => Coverage::Alone(ChannelKind::Text),
         Role::Token(_) | Role::TokenBytes(_) | Role::OwnBytes(_) => Coverage::Side,
-        Role::Side | Role::Seal(_) | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
+        Role::Side | Role::Seal(_) | Role::SealAll | Role::Citation(_) | Role::Cites(_) => Coverage::Side,
         Role::Excerpt(label) => Coverage::Repeats(label.kind),
         Role::Begins | Role::Choice | Role::Closes | Role::Calls => Coverage::Structure,
-        Role::Last | Role::Ends(_) => Coverage::Structure,
+        Role::LastEvent | Role::Ends(_) | Role::GoesOn(_) | Role::Sequence => Coverage::Structure,
+        Role::WholeCall | Role::Turn | Role::Starts(_) => Coverage::Structure,
         Role::Finish | Role::Reason | Role::Concludes | Role::End | Role::Error | Role::Usage => Coverage::Structure,
         Role::Inert => Coverage::Inert,
     }

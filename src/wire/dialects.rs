@@ -1,11 +1,22 @@
 //! The dialects: each is a table of rows and a few endings.
 
+mod ag_ui;
 mod anthropic;
 mod any;
 mod bedrock_agent;
 mod bedrock_converse;
 mod bedrock_invoke;
+mod cohere;
+mod gemini;
+mod gemini_interactions;
+mod gemini_live;
+mod mcp;
+mod ollama;
 pub(crate) mod openai_chat;
+mod openai_responses;
+mod replicate;
+mod vercel_ui;
+mod watsonx;
 
 pub(crate) use any::GRAMMAR as ANY;
 
@@ -19,9 +30,20 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 6] = [
+const ALL: [&Grammar; 17] = [
     &anthropic::GRAMMAR,
+    &cohere::GRAMMAR,
+    &gemini_interactions::GRAMMAR,
+    &gemini_live::GRAMMAR,
+    &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
+    &openai_responses::GRAMMAR,
+    &ag_ui::GRAMMAR,
+    &vercel_ui::GRAMMAR,
+    &mcp::GRAMMAR,
+    &ollama::GRAMMAR,
+    &watsonx::GRAMMAR,
+    &replicate::GRAMMAR,
     &bedrock_converse::GRAMMAR,
     &bedrock_agent::GRAMMAR,
     &bedrock_invoke::TITAN,
@@ -30,14 +52,25 @@ const ALL: [&Grammar; 6] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 7] = [
+    pub const ALL: [Dialect; 18] = [
         Dialect::Text,
         Dialect::Json,
+        Dialect::AgUi,
         Dialect::Anthropic,
         Dialect::BedrockAgent,
         Dialect::BedrockConverse,
         Dialect::BedrockInvoke,
+        Dialect::Cohere,
+        Dialect::Gemini,
+        Dialect::GeminiInteractions,
+        Dialect::GeminiLive,
+        Dialect::Mcp,
+        Dialect::Ollama,
         Dialect::OpenAiChat,
+        Dialect::OpenAiResponses,
+        Dialect::Replicate,
+        Dialect::VercelUi,
+        Dialect::Watsonx,
     ];
 
     /// The dialect's word on the command line and in logs; parsing it gives the dialect back.
@@ -53,20 +86,39 @@ impl Dialect {
         match self {
             Dialect::Text => "text",
             Dialect::Json => "json",
+            Dialect::AgUi => "ag-ui",
             Dialect::Anthropic => "anthropic",
             Dialect::BedrockAgent => "bedrock-agent",
             Dialect::BedrockConverse => "bedrock-converse",
             Dialect::BedrockInvoke => "bedrock-invoke",
+            Dialect::Cohere => "cohere",
+            Dialect::Gemini => "gemini",
+            Dialect::GeminiInteractions => "gemini-interactions",
+            Dialect::GeminiLive => "gemini-live",
+            Dialect::Mcp => "mcp",
+            Dialect::Ollama => "ollama",
             Dialect::OpenAiChat => "openai-chat",
+            Dialect::OpenAiResponses => "openai-responses",
+            Dialect::Replicate => "replicate",
+            Dialect::VercelUi => "vercel-ui",
+            Dialect::Watsonx => "watsonx",
         }
     }
 
-    /// How the dialect's streams are framed where nothing else is told.
-    pub(crate) fn framing(self) -> Framing {
+    /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
+    pub(crate) fn framing(self) -> Option<Framing> {
         match self {
-            Dialect::Text | Dialect::Json => Framing::Document,
-            Dialect::Anthropic | Dialect::OpenAiChat => Framing::EventStream,
-            Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => Framing::AmazonEventStream,
+            Dialect::Text | Dialect::Gemini | Dialect::GeminiLive => None,
+            Dialect::Json => Some(Framing::Document),
+            Dialect::AgUi | Dialect::Anthropic | Dialect::Cohere | Dialect::GeminiInteractions => {
+                Some(Framing::EventStream)
+            }
+            Dialect::Mcp | Dialect::OpenAiChat | Dialect::OpenAiResponses => Some(Framing::EventStream),
+            Dialect::Replicate | Dialect::VercelUi | Dialect::Watsonx => Some(Framing::EventStream),
+            Dialect::Ollama => Some(Framing::Lines),
+            Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
+                Some(Framing::AmazonEventStream)
+            }
         }
     }
 
@@ -86,11 +138,22 @@ impl Dialect {
     pub(crate) fn grammar(self) -> Grammar {
         match self {
             Dialect::Text | Dialect::Json => ANY,
+            Dialect::AgUi => ag_ui::GRAMMAR,
             Dialect::Anthropic => anthropic::GRAMMAR,
             Dialect::BedrockAgent => bedrock_agent::GRAMMAR,
             Dialect::BedrockConverse => bedrock_converse::GRAMMAR,
             Dialect::BedrockInvoke => bedrock_invoke::GRAMMAR,
+            Dialect::Cohere => cohere::GRAMMAR,
+            Dialect::Gemini => gemini::GRAMMAR,
+            Dialect::GeminiInteractions => gemini_interactions::GRAMMAR,
+            Dialect::GeminiLive => gemini_live::GRAMMAR,
+            Dialect::Mcp => mcp::GRAMMAR,
+            Dialect::Ollama => ollama::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
+            Dialect::OpenAiResponses => openai_responses::GRAMMAR,
+            Dialect::Replicate => replicate::GRAMMAR,
+            Dialect::VercelUi => vercel_ui::GRAMMAR,
+            Dialect::Watsonx => watsonx::GRAMMAR,
         }
     }
 }
@@ -117,12 +180,22 @@ impl std::error::Error for UnknownDialect {}
 
 /// How the paths of the APIs end, the longer endings first.
 const ROUTES: &[(&str, Dialect)] = &[
+    ("/v2/chat", Dialect::Cohere),
     ("/chat/completions", Dialect::OpenAiChat),
+    (":generateContent", Dialect::Gemini),
+    (":streamGenerateContent", Dialect::Gemini),
+    (".BidiGenerateContent", Dialect::GeminiLive),
+    ("/interactions", Dialect::GeminiInteractions),
+    ("/responses", Dialect::OpenAiResponses),
+    ("/api/chat", Dialect::Ollama),
+    ("/api/generate", Dialect::Ollama),
     ("/converse", Dialect::BedrockConverse),
     ("/converse-stream", Dialect::BedrockConverse),
     ("/invoke", Dialect::BedrockInvoke),
     ("/invoke-with-response-stream", Dialect::BedrockInvoke),
     ("/messages", Dialect::Anthropic),
+    ("/ml/v1/text/generation", Dialect::Watsonx),
+    ("/ml/v1/text/generation_stream", Dialect::Watsonx),
 ];
 
 /// The dialect that an event, or a document, is of.
@@ -143,3 +216,6 @@ pub(crate) fn envelope() -> &'static Table {
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&ENVELOPE));
     &TABLE
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use super::beginning::Beginning;
 use super::coding::Coding;
 use super::dialects;
-use super::framing::{Closed, Event, Framer, Framing, Unreadable};
+use super::framing::{Closed, Event, Framer, Framing, Name, Unreadable};
 use super::grammar::{Account, Fault, Grammar, Members, Said};
 use super::moderate::{Choice, Incoming, Moderator, Signals};
 use super::queue::{Edit, Payload};
@@ -24,7 +24,9 @@ pub(crate) struct EventStream {
     beginning: Beginning,
     progress: Progress,
     /// The event that endings copy what a stream says of itself from.
-    first: Option<First>,
+    first: Option<Source>,
+    /// The event that was stopped and never leaves.
+    stopped: Option<Source>,
     /// The last usage that an event told.
     usage: Option<Vec<u8>>,
     /// How the event that was handed on last was closed.
@@ -46,12 +48,22 @@ struct Progress {
     end: bool,
 }
 
-/// The event that endings copy from.
+/// An event that endings copy from.
 #[derive(Debug)]
-struct First {
+struct Source {
     raw: Bytes,
     payload: Payload,
     has_choice: bool,
+}
+
+impl Source {
+    fn of(event: &Event, signals: &Signals) -> Source {
+        Source { raw: event.raw.clone(), payload: event.payload.clone(), has_choice: signals.has_choice }
+    }
+
+    fn members(&self) -> Option<Members<'_>> {
+        Members::of(self.payload.text(&self.raw)?)
+    }
 }
 
 /// What becomes of an event.
@@ -73,6 +85,7 @@ impl EventStream {
             beginning: Beginning::default(),
             progress: Progress::default(),
             first: None,
+            stopped: None,
             usage: None,
             last_closed: Closed::Whole,
         }
@@ -214,6 +227,9 @@ impl EventStream {
         incoming: &mut Incoming,
         observer: &mut dyn Observer,
     ) -> Result<Leaves, Failure> {
+        if event.name == Name::End {
+            return self.read_last_word(observer);
+        }
         let data = match event.payload.text(&event.raw) {
             Some(data) => data,
             None if event.is_failure() => b"",
@@ -222,16 +238,11 @@ impl EventStream {
         self.progress.data = true;
         let trimmed = data.trim_ascii();
         if (self.grammar.is_end)(trimmed) {
-            self.moderator.finish(observer)?;
-            if self.moderator.stop().is_some() {
-                // The end that the policy brings has a last word of its own.
-                return Ok(Leaves::Never);
-            }
-            self.progress.end = true;
-            return Ok(Leaves::InTurn);
+            return self.read_last_word(observer);
         }
         let is_blank = trimmed.is_empty();
-        if (!is_blank || event.is_failure()) && self.progress.reported_error {
+        let was_error = self.progress.reported_error;
+        if was_error && event.is_failure() {
             return Err(Failure::Reported);
         }
         if !is_blank && self.progress.end {
@@ -251,11 +262,19 @@ impl EventStream {
             let signals = self.moderator.read_bare(text, incoming, &event, observer)?;
             self.note(&signals, &event);
         } else if is_json {
-            let signals = self.moderator.read(incoming, event, observer)?;
+            let read = self.moderator.read(incoming, event, observer);
+            let signals = read.map_err(|failure| if was_error { Failure::Reported } else { failure })?;
+            // Some tell it twice.
+            if was_error && !signals.is_error {
+                return Err(Failure::Reported);
+            }
             if signals.is_own_ending && self.moderator.stop().is_some() {
+                self.stopped = Some(Source::of(event, &signals));
                 return Ok(Leaves::Never);
             }
             self.note(&signals, event);
+        } else if was_error && !is_blank {
+            return Err(Failure::Reported);
         } else if let Some(text) = self.moderator.own(ChannelKind::Text, Coding::Bare, data, observer) {
             // Data that is no JSON is a text of its own.
             incoming.edits.extend(self.framer.rewrite(event, &text));
@@ -269,6 +288,17 @@ impl EventStream {
             OtherEvents::Refuse if !is_known => Err(Failure::Unknown),
             _ => Ok(Leaves::InTurn),
         }
+    }
+
+    /// The upstream says that nothing follows.
+    fn read_last_word(&mut self, observer: &mut dyn Observer) -> Result<Leaves, Failure> {
+        self.moderator.finish(observer)?;
+        if self.moderator.stop().is_some() {
+            // The end that the policy brings has a last word of its own.
+            return Ok(Leaves::Never);
+        }
+        self.progress.end = true;
+        Ok(Leaves::InTurn)
     }
 
     /// Finds out whose the stream's first events are.
@@ -287,10 +317,10 @@ impl EventStream {
         // A connection of messages goes on behind one that speaks of an error: it may be about a request.
         self.progress.reported_error |= signals.is_error && !matches!(self.framer, Framer::Messages(_));
         self.progress.concluded = signals.is_conclusion || (self.progress.concluded && !signals.is_beginning);
-        self.progress.complete = signals.is_end || (self.progress.complete && !signals.is_beginning);
+        self.progress.complete =
+            signals.is_end || (self.progress.complete && !signals.is_beginning && !signals.has_choice);
         if self.first.as_ref().is_none_or(|first| signals.has_choice && !first.has_choice) && self.progress.native {
-            let (raw, payload) = (event.raw.clone(), event.payload.clone());
-            self.first = Some(First { raw, payload, has_choice: signals.has_choice });
+            self.first = Some(Source::of(event, signals));
         }
         if let (Some(usage), Some(text)) = (signals.usage.clone(), event.payload.text(&event.raw)) {
             self.usage = Some(text[usage].to_vec());
@@ -321,14 +351,15 @@ impl EventStream {
     }
 
     fn account(&self) -> Account<'_> {
-        let first = self.first.as_ref().and_then(|first| Members::of(first.payload.text(&first.raw)?));
         let is_open = |(index, choice): (&u32, &Choice)| (*choice == Choice::Open).then_some(*index);
         Account {
-            first,
+            first: self.first.as_ref().and_then(Source::members),
+            stopped: self.stopped.as_ref().and_then(Source::members),
             open_choices: self.moderator.choices().iter().filter_map(is_open).collect(),
             usage: self.usage.as_deref(),
             usage_chunk: self.usage_chunk,
             kept: self.moderator.kept(),
+            last_number: self.moderator.last_number(),
             texts: self.moderator.texts(),
         }
     }

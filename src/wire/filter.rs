@@ -59,7 +59,7 @@ impl Filter {
 
     /// A filter for one stream that is told more than its policy.
     pub fn with_options(policy: &Policy, dialect: Option<Dialect>, options: FilterOptions) -> Filter {
-        let framing = options.framing.or(dialect.filter(|dialect| *dialect != Dialect::Text).map(Dialect::framing));
+        let framing = options.framing.or(dialect.and_then(Dialect::framing));
         let state = match (framing, dialect) {
             (_, Some(Dialect::Text)) => State::Text(Box::new(PlainText::new(policy))),
             (Some(framing), _) => State::framed(framing, dialect, policy, &options),
@@ -134,6 +134,9 @@ impl Filter {
         if self.ending.is_some() {
             return;
         }
+        if matches!(self.state, State::Undecided(_)) && self.dialect.is_some() {
+            self.state = State::framed(Framing::EventStream, self.dialect, &self.policy, &self.options);
+        }
         match &mut self.state {
             // A text has no form to say so in: its transport must.
             State::Undecided(_) | State::Text(_) => {}
@@ -196,6 +199,10 @@ impl Filter {
         start.extend_from_slice(&chunk);
         let state = match detect(start, extent) {
             Guess::Open => return None,
+            // Events are expected, and text is no sign of any.
+            Guess::Text if self.dialect.is_some() => {
+                State::framed(Framing::EventStream, self.dialect, &self.policy, &self.options)
+            }
             Guess::Text => State::Text(Box::new(PlainText::new(&self.policy))),
             Guess::Is(framing) => State::framed(framing, self.dialect, &self.policy, &self.options),
         };

@@ -57,6 +57,8 @@ pub(crate) enum Name {
     At(Range<u32>),
     /// An event by which the upstream says that it failed.
     Exception,
+    /// The framing's own last word: nothing follows it.
+    End,
 }
 
 /// A text beside an event's payload.
@@ -128,7 +130,7 @@ impl Event {
     /// The kind that the framing gives it, or nothing.
     pub(crate) fn kind(&self) -> &[u8] {
         match &self.name {
-            Name::None => b"",
+            Name::None | Name::End => b"",
             Name::At(place) => &self.raw[place.start as usize..place.end as usize],
             Name::Exception => frames::EXCEPTION.as_bytes(),
         }
@@ -187,7 +189,7 @@ impl Framer {
         match self {
             Framer::EventStream(framer) => Ok(framer.finish()),
             Framer::Lines(framer) => Ok(framer.finish()),
-            Framer::Array(framer) => Ok(framer.finish()),
+            Framer::Array(framer) => framer.finish(),
             Framer::Frames(framer) => framer.finish().map(|()| None),
             Framer::Messages(_) => Ok(None),
         }
@@ -198,7 +200,7 @@ impl Framer {
         match self {
             Framer::EventStream(framer) => vec![framer.write(said, last)],
             Framer::Lines(_) => {
-                let begun = (last == Closed::ByEndOfStream).then_some(&b"\n"[..]);
+                let begun = (last == Closed::ByEndOfStream && !said.is_empty()).then_some(&b"\n"[..]);
                 let lines = said.iter().flat_map(|said| [&said.data[..], b"\n"]);
                 vec![begun.into_iter().chain(lines).collect::<Vec<_>>().concat()]
             }

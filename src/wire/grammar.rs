@@ -4,7 +4,6 @@ use super::json::{Kind, Tape};
 use super::queue::{Edit, apply};
 use super::table::Table;
 use super::{Ending, Failure, UsageChunk};
-use crate::policy::ChannelKind;
 
 /// A dialect.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +66,8 @@ impl Said {
 pub(crate) struct Account<'a> {
     /// The first event of the dialect, or the first in which a choice spoke where there are choices.
     pub(crate) first: Option<Members<'a>>,
+    /// The event that the policy has stopped, if it never leaves: endings may copy its ids, but not its texts.
+    pub(crate) stopped: Option<Members<'a>>,
     pub(crate) open_choices: Vec<u32>,
     /// The usage that the upstream told last, as it stands.
     pub(crate) usage: Option<&'a [u8]>,
@@ -74,8 +75,33 @@ pub(crate) struct Account<'a> {
     /// Events of the kinds that the dialect [keeps](Grammar::keeps), as they left, and the last ones of those of which
     /// it keeps the [last](Grammar::keeps_last).
     pub(crate) kept: &'a [Kept],
+    /// The number of the event that left last, where events are numbered.
+    pub(crate) last_number: Option<u64>,
     /// What has left of each channel's text.
     pub(crate) texts: Vec<LeftText<'a>>,
+}
+
+impl Account<'_> {
+    /// What events of the kind `start` say in a member, as it stands, that none of the kind `end` behind them says.
+    pub(crate) fn open(
+        &self,
+        start: &'static str,
+        end: &'static str,
+        member: &'static str,
+    ) -> impl Iterator<Item = Vec<u8>> {
+        let mut open = Vec::new();
+        for kept in self.kept {
+            let Some(id) = Members::of(&kept.text).and_then(|event| event.value(member).map(<[u8]>::to_vec)) else {
+                continue;
+            };
+            if kept.kind == start {
+                open.push(id);
+            } else if kept.kind == end {
+                open.retain(|other| *other != id);
+            }
+        }
+        open.into_iter()
+    }
 }
 
 /// An event that has left.
@@ -90,7 +116,6 @@ pub(crate) struct Kept {
 pub(crate) struct LeftText<'a> {
     pub(crate) choice: u32,
     pub(crate) item: u32,
-    pub(crate) kind: ChannelKind,
     /// The channel's name in its dialect.
     pub(crate) name: &'static str,
     /// As the content of a JSON string.
@@ -131,6 +156,14 @@ impl<'a> Members<'a> {
         self.tape.children(0).next().is_none()
     }
 
+    /// The members of the object itself, as they stand.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.tape.children(0).filter_map(|member| {
+            let node = self.tape.node(member);
+            Some((std::str::from_utf8(&self.text[node.key()]).ok()?, &self.text[node.span()]))
+        })
+    }
+
     pub(crate) fn has(&self, path: &str) -> bool {
         self.node(path).is_some()
     }
@@ -164,6 +197,12 @@ impl<'a> Edits<'a> {
     pub(crate) fn member(&self, object: usize, name: &str) -> Option<usize> {
         let is_object = self.tape.node(object).kind == Kind::Object;
         is_object.then(|| self.tape.member(self.text, object, name)).flatten()
+    }
+
+    /// The content of a member that is a string, as it stands.
+    pub(crate) fn string(&self, object: usize, name: &str) -> Option<&'a [u8]> {
+        let node = self.tape.node(self.member(object, name)?);
+        (node.kind == Kind::String).then(|| &self.text[node.content()])
     }
 
     /// The elements of an array that is a member of the root.

@@ -68,6 +68,14 @@ pub(crate) struct OwnText {
     pub(crate) limit: u64,
 }
 
+/// What a match in a text of its own ends that ends something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stops {
+    Stream,
+    /// Only the text leaves no further.
+    Nothing,
+}
+
 impl Lanes {
     pub(crate) fn new(policy: &Policy, most: usize) -> Lanes {
         Lanes {
@@ -121,6 +129,11 @@ impl Lanes {
     pub(crate) fn begin_anew(&mut self) {
         self.by_key.clear();
         self.spoken.clear();
+    }
+
+    /// A channel is over, and another one of its name may begin.
+    pub(crate) fn retire(&mut self, key: Key) -> Option<u32> {
+        self.by_key.remove(&key)
     }
 
     /// No event waits any more: forgets channels that are over.
@@ -213,6 +226,7 @@ impl Lanes {
     pub(crate) fn own(
         &mut self,
         kind: ChannelKind,
+        stops: Stops,
         coding: Coding,
         raw: &[u8],
         observer: &mut dyn Observer,
@@ -255,7 +269,9 @@ impl Lanes {
         }
         if let Some(mut verdict) = stop {
             verdict.span = within(verdict.span, start);
-            self.stop.get_or_insert(verdict);
+            if stops == Stops::Stream {
+                self.stop.get_or_insert(verdict);
+            }
             self.own[kind as usize] = None;
         }
         (limit != u64::MAX || !cuts.is_empty()).then_some(OwnText { cuts, text: start..end, limit })

@@ -60,6 +60,8 @@ pub enum Dialect {
     /// JSON whose API is not known beforehand: its first event, or the document itself, tells. Otherwise every string is
     /// a text of its own.
     Json,
+    /// The AG-UI protocol between agents and user interfaces.
+    AgUi,
     /// Anthropic's Messages API.
     Anthropic,
     /// Amazon Bedrock's agents (`InvokeAgent`).
@@ -68,8 +70,29 @@ pub enum Dialect {
     BedrockConverse,
     /// Amazon Bedrock's `InvokeModel`, with and without a response stream: events and documents of the models' own APIs.
     BedrockInvoke,
+    /// Cohere's chat API, version 2.
+    Cohere,
+    /// Gemini's `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI: an event stream, or an
+    /// array that comes element by element.
+    Gemini,
+    /// Gemini's Interactions API.
+    GeminiInteractions,
+    /// Gemini's Live API: the messages of its server, of a WebSocket or a line each.
+    GeminiLive,
+    /// The Model Context Protocol over streamable HTTP.
+    Mcp,
+    /// Ollama's chats and completions.
+    Ollama,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
+    /// OpenAI's Responses API, and those of Azure and compatible servers.
+    OpenAiResponses,
+    /// Replicate's streams of plain text.
+    Replicate,
+    /// The UI message stream of Vercel's AI SDK.
+    VercelUi,
+    /// IBM watsonx.ai's text generation.
+    Watsonx,
 }
 
 /// How a stream ended.

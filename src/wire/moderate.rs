@@ -11,13 +11,13 @@ use super::dialects::envelope;
 use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
 use super::json::{Kind, Tape};
-use super::lanes::{Entry, Key, Lanes, coding_of};
+use super::lanes::{Entry, Key, Lanes, Stops, coding_of};
 use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
 use super::renamed::Renamed;
 use super::rows::{Label, Role};
 use super::splice::{Quoted, Splice};
-use super::table::{Found, Part, Table};
+use super::table::{Found, NO_LANE, Part, Table};
 use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
@@ -52,6 +52,8 @@ pub(crate) struct Moderator {
     /// What leaves.
     out: VecDeque<Bytes>,
     kept: Vec<Kept>,
+    /// The number of the event that left last, if it had one.
+    last_number: Option<u64>,
     reader: Reader,
     fields: Vec<Field>,
 }
@@ -70,6 +72,8 @@ pub(crate) struct Incoming {
     wrap: Wrap,
     parts: Parts,
     keep: Option<(&'static str, Range<u32>)>,
+    /// Its number, as the stream counts.
+    number: Option<u64>,
     sides: Vec<Side>,
     citations: Vec<Citation>,
     renamed: Renamed,
@@ -116,6 +120,7 @@ impl Incoming {
             wrap: event.wrap.clone(),
             parts: Parts::One,
             keep: None,
+            number: None,
             sides: Vec::new(),
             citations: Vec::new(),
             renamed: Renamed::default(),
@@ -158,6 +163,7 @@ impl Moderator {
             event: 0,
             out: VecDeque::new(),
             kept: Vec::new(),
+            last_number: None,
             reader: Reader::new(limits.channels),
             fields: Vec::new(),
         }
@@ -191,7 +197,7 @@ impl Moderator {
         let reading = Reading { text, payload: &event.payload, tape: reader.tape(), found: reader.found() };
         self.read_fields(&reading, incoming, &mut signals, observer)?;
         if self.lanes.stop().is_some() {
-            self.rename_finish(&reading, incoming);
+            self.stop_event(&reading, incoming);
         }
         if self.split_bytes.is_some() && reading.found.iter().all(|found| says_only_a_delta(&reading, found)) {
             incoming.parts = Parts::Two;
@@ -228,7 +234,18 @@ impl Moderator {
         raw: &[u8],
         observer: &mut dyn Observer,
     ) -> Option<Vec<u8>> {
-        let own = self.lanes.own(kind, coding, raw, observer)?;
+        self.own_text(kind, Stops::Stream, coding, raw, observer)
+    }
+
+    fn own_text(
+        &mut self,
+        kind: ChannelKind,
+        stops: Stops,
+        coding: Coding,
+        raw: &[u8],
+        observer: &mut dyn Observer,
+    ) -> Option<Vec<u8>> {
+        let own = self.lanes.own(kind, stops, coding, raw, observer)?;
         let splice = Splice { raw, coding, text: own.text, cuts: &own.cuts, limit: own.limit };
         let mut out = Vec::new();
         splice.write(&mut Quoted::No, &mut out);
@@ -237,8 +254,8 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, citations, wrap, parts, keep, fields, .. } = event;
-        self.queue.push(Waiting { raw, since: now, edits, sides, citations, wrap, parts, keep, fields });
+        let Incoming { raw, edits, sides, citations, wrap, parts, keep, number, fields, .. } = event;
+        self.queue.push(Waiting { raw, since: now, edits, sides, citations, wrap, parts, keep, number, fields });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -256,12 +273,16 @@ impl Moderator {
         &self.kept
     }
 
+    /// The number of the event that left last, where events are numbered.
+    pub(crate) fn last_number(&self) -> Option<u64> {
+        self.last_number
+    }
+
     /// What has left of each text, where the dialect keeps it.
     pub(crate) fn texts(&self) -> Vec<LeftText<'_>> {
         fn left((_, entry): (u32, &Entry)) -> Option<LeftText<'_>> {
             let Key { choice, item, .. } = entry.key;
-            let (kind, name) = (entry.lane.kind(), entry.name());
-            entry.left.as_deref().map(|escaped| LeftText { choice, item, kind, name, escaped })
+            entry.left.as_deref().map(|escaped| LeftText { choice, item, name: entry.name(), escaped })
         }
         self.lanes.iter().filter_map(left).collect()
     }
@@ -332,6 +353,7 @@ impl Moderator {
         let node = reading.tape.node(found.node as usize);
         match found.role {
             Role::Own(kind) => self.own_field(reading, found, kind, Coding::TEXT, event, observer),
+            Role::Request => self.own_field(reading, found, ChannelKind::Text, Coding::TEXT, event, observer),
             Role::Repeat(label) => {
                 self.end_of(found, label, observer)?;
                 signals.is_own_ending = true;
@@ -345,9 +367,19 @@ impl Moderator {
             }
             Role::Text(label) | Role::Snapshot(label) if matches!(node.kind, Kind::Object | Kind::Array) => {
                 self.own_field(reading, found, label.kind, Coding::JSON, event, observer);
+                // Half a value is no JSON.
+                signals.is_own_ending |= self.lanes.stop().is_some();
             }
             Role::Text(label) | Role::Echo(label) => {
                 self.delta(found, 0, label.kind, reading.string(node.content()), Touch::Splice, event, observer)?;
+            }
+            Role::LastDelta(label) => {
+                let delta = Found { role: Role::Text(label), ..*found };
+                let content = reading.string(node.content());
+                self.delta(&delta, 0, label.kind, content, Touch::Splice, event, observer)?;
+                let key = Key { choice: found.choice, lane: found.lane, item: found.item, name: 0 };
+                let over = self.lanes.retire(key).into_iter().collect();
+                self.finish_lanes(over, observer)?;
             }
             Role::Unlisted(kind) => {
                 let name = self.lanes.name(reading.tape.key(reading.text, found.node as usize, &mut Vec::new()))?;
@@ -364,9 +396,13 @@ impl Moderator {
                 self.delta(found, 0, label.kind, token, Touch::Null, event, observer)?;
             }
             Role::Snapshot(label) => self.snapshot(reading, found, label, event, observer)?,
-            Role::Seal(kind) => self.seal(found.choice, kind, reading.payload.place(node.span()), event)?,
+            Role::Seal(kind) => self.seal(found.choice, Some(kind), reading.payload.place(node.span()), event)?,
+            Role::SealAll => self.seal(found.choice, None, reading.payload.place(node.span()), event)?,
             Role::Citation(label) => self.citation(reading, found, label, event)?,
             Role::Call(args) => self.call(reading, found, args, around, event)?,
+            Role::GoesOn(args) => {
+                self.arguments(found, args)?;
+            }
             Role::Begins => {
                 signals.is_beginning = true;
                 self.finish(observer)?;
@@ -382,7 +418,7 @@ impl Moderator {
                 }
             }
             Role::Finish => {
-                if !matches!(&reading.text[node.content()], b"" | b"null") {
+                if !matches!(&reading.text[node.content()], b"" | b"null" | b"not_finished") {
                     self.choices.insert(found.choice, Choice::Finished);
                     event.finished.push(found.choice);
                     self.finish_choice(found.choice, observer)?;
@@ -394,11 +430,16 @@ impl Moderator {
                 let lanes = self.lanes.of_choice(found.choice);
                 self.finish_lanes(lanes, observer)?;
             }
-            Role::Last => {
+            Role::LastEvent => {
                 self.finish_choice(found.choice, observer)?;
                 if self.lanes.stop().is_none() {
                     self.choices.insert(found.choice, Choice::Finished);
                 }
+            }
+            Role::Starts(label) => {
+                self.end_of(found, label, observer)?;
+                let lane = self.table.deltas_of(label).unwrap_or(NO_LANE);
+                let _over = self.lanes.retire(Key { choice: found.choice, lane, item: found.item, name: 0 });
             }
             Role::Ends(label) => {
                 signals.is_own_ending = true;
@@ -415,6 +456,12 @@ impl Moderator {
                 signals.is_end = true;
                 self.finish(observer)?;
             }
+            Role::Turn => {
+                signals.is_end = true;
+                self.finish(observer)?;
+                self.lanes.begin_anew();
+                self.choices.clear();
+            }
             Role::Error if node.kind == Kind::False => {}
             Role::Error if node.kind == Kind::String && node.content().is_empty() => {}
             Role::Error => {
@@ -422,7 +469,8 @@ impl Moderator {
                 self.finish(observer)?;
             }
             Role::Usage => signals.usage = Some(node.span()),
-            Role::Side | Role::Calls | Role::Reason | Role::Cites(_) | Role::Inert => {}
+            Role::Sequence => event.number = reading.number(found.node as usize),
+            Role::Side | Role::Calls | Role::WholeCall | Role::Reason | Role::Cites(_) | Role::Inert => {}
         }
         Ok(())
     }
@@ -462,7 +510,8 @@ impl Moderator {
         observer: &mut dyn Observer,
     ) {
         let (span, coding) = found.own_text(reading.tape, of_string);
-        let Some(with) = self.own(kind, coding, &reading.text[span.clone()], observer) else { return };
+        let stops = if found.role == Role::Request { Stops::Nothing } else { Stops::Stream };
+        let Some(with) = self.own_text(kind, stops, coding, &reading.text[span.clone()], observer) else { return };
         if found.part == Part::Key {
             event.renamed.note(found.node, event.edits.len());
         }
@@ -547,7 +596,8 @@ impl Moderator {
         let lanes = self.lanes.of_choice(choice);
         let (calls, texts) = lanes.into_iter().partition(|id| self.lanes.entry(*id).is_of_call());
         self.lanes.pause(texts, observer);
-        self.finish_lanes(calls, observer)
+        // A call within which the stream has stopped is never whole.
+        if self.lanes.stop().is_some() { Ok(()) } else { self.finish_lanes(calls, observer) }
     }
 
     fn finish_lanes(&mut self, lanes: Vec<u32>, observer: &mut dyn Observer) -> Result<(), Failure> {
@@ -562,12 +612,24 @@ impl Moderator {
         Ok(())
     }
 
-    /// An event that the policy has stopped must not say that the upstream came to its own end.
-    fn rename_finish(&self, reading: &Reading<'_>, event: &mut Incoming) {
-        let is_word = |found: &&Found| matches!(found.role, Role::Finish | Role::Reason);
-        for found in reading.found.iter().filter(is_word) {
-            let span = reading.payload.place(reading.tape.node(found.node as usize).span());
-            event.edits.push(Edit { span, with: format!("\"{}\"", self.stop_reason).into_bytes() });
+    /// An event that the policy has stopped must not say that the upstream came to its own end, nor call a tool with
+    /// what is left of its arguments.
+    fn stop_event(&self, reading: &Reading<'_>, event: &mut Incoming) {
+        let mut around = Around::default();
+        for found in reading.found {
+            around.note(reading, found);
+            let span = reading.tape.node(found.node as usize).span();
+            match found.role {
+                Role::Finish | Role::Reason => {
+                    let with = format!("\"{}\"", self.stop_reason).into_bytes();
+                    event.edits.push(Edit { span: reading.payload.place(span), with });
+                }
+                Role::WholeCall => {
+                    let call = if around.calls.contains(&span.start) { around.calls.clone() } else { span };
+                    event.edits.push(emptied(reading.payload.place(call), &event.raw));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -594,6 +656,10 @@ struct Content<'a> {
 impl Reading<'_> {
     fn string(&self, content: Range<usize>) -> Content<'_> {
         Content { bytes: &self.text[content.clone()], place: self.payload.place(content) }
+    }
+
+    fn number(&self, node: usize) -> Option<u64> {
+        std::str::from_utf8(&self.text[self.tape.node(node).span()]).ok()?.parse().ok()
     }
 
     /// The bytes that an array of numbers stands for; what is no byte stands for none.
@@ -661,10 +727,10 @@ fn note_sides(reading: &Reading<'_>, event: &mut Incoming) {
 fn pass_of(role: Role) -> Pass {
     match role {
         Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
-        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::Citation(_) => Pass::Repeats,
-        Role::Finish | Role::Closes | Role::Last | Role::Ends(_) => Pass::Ends,
-        Role::Concludes | Role::End | Role::Error | Role::Usage => Pass::Ends,
-        Role::Begins | Role::Choice => Pass::Beginnings,
+        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::SealAll | Role::Citation(_) => Pass::Repeats,
+        Role::Finish | Role::Closes | Role::LastEvent | Role::Ends(_) => Pass::Ends,
+        Role::Concludes | Role::End | Role::Turn | Role::Error | Role::Usage => Pass::Ends,
+        Role::Begins | Role::Starts(_) | Role::Choice => Pass::Beginnings,
         _ => Pass::Deltas,
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Waiting {
     pub(crate) parts: Parts,
     /// The kind under which it is to be kept, and where its JSON text lies.
     pub(crate) keep: Option<(&'static str, Range<u32>)>,
+    /// Its number, as the stream counts.
+    pub(crate) number: Option<u64>,
     /// How many of the queue's fields are this event's.
     pub(crate) fields: usize,
 }

@@ -2,8 +2,10 @@
 //!
 //! A path names a field from where its group stands: `a.b` is a member of a member, `a[]` every element of an array,
 //! `a[#]` every element that is told apart by its member `index` (or, without one, by its place), `a[?b]` every
-//! element whose member `b` is `true`, `a.*` every member that no other row names, `a.**` everything below, and the
-//! empty path the group's own place.
+//! element whose member `b` is `true`, `a[=b]` every element that is told apart by what its member `b` says, `a{b=c}`
+//! the same place as `a` where its member `b` is the string `c`, `a.*` every member that no other row names, `a.**`
+//! everything below, and the empty path the group's own place. What is named with braces goes before what is named
+//! without.
 //!
 //! A string that no row names is moderated as a text of its own, and so is every number and every key that no row
 //! names: a dialect that has not heard of a field does not leak by it.
@@ -75,7 +77,7 @@ pub(crate) struct Label {
     pub(crate) notation: Notation,
     /// What places in it are counted in, where there are citations that speak of some.
     pub(crate) places: Option<Unit>,
-    pub(crate) items: Items,
+    pub(crate) extent: Extent,
 }
 
 /// What places in a text are counted in.
@@ -86,13 +88,15 @@ pub(crate) enum Unit {
     CodePoints,
 }
 
-/// How the items of a choice share a channel.
+/// What has one channel of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Items {
-    /// Each has one of its own.
-    Apart,
-    /// They are parts of one text.
-    Joined,
+pub(crate) enum Extent {
+    /// Each item of a choice.
+    Item,
+    /// A choice: its items are parts of one text.
+    Choice,
+    /// The stream.
+    Stream,
 }
 
 /// How a channel's text stands in the fields that carry it.
@@ -108,7 +112,7 @@ pub(crate) enum Notation {
 
 impl Label {
     pub(crate) const fn text(name: &'static str, kind: ChannelKind) -> Label {
-        Label { name, kind, notation: Notation::Text, places: None, items: Items::Apart }
+        Label { name, kind, notation: Notation::Text, places: None, extent: Extent::Item }
     }
 
     /// A text that is the data of the events of a kind.
@@ -117,8 +121,13 @@ impl Label {
     }
 
     /// The same, for all items of a choice together.
-    pub(crate) const fn joined(self) -> Label {
-        Label { items: Items::Joined, ..self }
+    pub(crate) const fn of_choice(self) -> Label {
+        Label { extent: Extent::Choice, ..self }
+    }
+
+    /// The same, for the stream as a whole.
+    pub(crate) const fn of_stream(self) -> Label {
+        Label { extent: Extent::Stream, ..self }
     }
 
     /// A tool call's arguments.
@@ -137,6 +146,8 @@ impl Label {
 pub(crate) enum Role {
     /// Carries the deltas of a channel.
     Text(Label),
+    /// Carries the last delta of a channel: what comes next under its name is another one.
+    LastDelta(Label),
     /// Repeats, delta by delta, what another field of the same choice carries. Moderated like any text, but what is
     /// found in it is reported only where the other field is absent.
     Echo(Label),
@@ -159,6 +170,8 @@ pub(crate) enum Role {
     Side,
     /// Covers all the text of a kind in its choice and goes when any of that was edited.
     Seal(ChannelKind),
+    /// Covers all the text of its choice, whatever its kind, and goes when any of that was edited.
+    SealAll,
     /// The object of a citation: it speaks of a stretch of the text of its choice's channel of this name, or of its
     /// only other one that is cited. Its places follow what is cut before them; where the stretch itself is cut, it
     /// becomes empty.
@@ -174,13 +187,19 @@ pub(crate) enum Role {
     /// Says that its choice is at its end, by being there.
     Closes,
     /// Says that its event is its choice's last, by being there, but not why. It may be a number.
-    Last,
+    LastEvent,
+    /// Says that a channel begins, by being there: one that had ended may do so once more.
+    Starts(Label),
     /// Says that a channel is at its end, by being there.
     Ends(Label),
     /// Holds the tool calls of a choice.
     Calls,
     /// The object of one tool call, with the channel of its arguments.
     Call(Label),
+    /// The object of one tool call, which its event shows whole.
+    WholeCall,
+    /// Says, by being `true`, that the call with these arguments is not whole.
+    GoesOn(Label),
     /// Says that its choice is at its end, unless it is `null` or empty.
     Finish,
     /// A word for why the answer is at its end, though not yet that it is.
@@ -189,10 +208,17 @@ pub(crate) enum Role {
     Concludes,
     /// Says that the whole answer is at its end, if it is an object, `true` or a text.
     End,
+    /// Says, by being `true`, that an answer is at its end; another one may follow.
+    Turn,
     /// Says that the upstream failed, if it is an object or a text. What is in it is moderated.
     Error,
     /// What the stream has cost so far.
     Usage,
+    /// The event's number in its stream: the filter's own events go on from there.
+    Sequence,
+    /// Repeats the request. Moderated, each string as a text of its own, but nothing in it ends the stream: a request
+    /// may name what an answer must not.
+    Request,
     /// Carries no model text.
     Inert,
 }
@@ -201,7 +227,8 @@ impl Role {
     /// What a field of this role is where its text stands whole.
     pub(crate) fn as_whole(self) -> Role {
         match self {
-            Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
+            Role::Text(label) | Role::LastDelta(label) => Role::Repeat(label),
+            Role::Echo(label) | Role::Snapshot(label) => Role::Repeat(label),
             Role::Token(label) => Role::Own(label.kind),
             Role::TokenBytes(label) => Role::OwnBytes(label.kind),
             Role::Unlisted(kind) => Role::Own(kind),
@@ -214,7 +241,7 @@ impl Role {
         match self {
             Role::Text(label) | Role::Echo(label) | Role::Snapshot(label) | Role::Repeat(label) => Some(label),
             Role::Token(label) | Role::TokenBytes(label) | Role::Call(label) | Role::Ends(label) => Some(label),
-            Role::Excerpt(label) => Some(label),
+            Role::Starts(label) | Role::Excerpt(label) | Role::LastDelta(label) | Role::GoesOn(label) => Some(label),
             _ => None,
         }
     }

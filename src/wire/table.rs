@@ -65,14 +65,25 @@ struct Place {
     elements: Option<(Elements, usize)>,
     /// Elements that have this member, and it is `true`, are at this place instead.
     flagged: Option<(&'static str, usize)>,
+    /// Where a member of a value says this, the value is at this place instead.
+    variants: Vec<Variant>,
     row: Option<(u16, Role)>,
     reach: Reach,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Variant {
+    member: &'static str,
+    says: &'static str,
+    to: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Elements {
     Alike,
     Indexed,
+    /// Told apart by what this member says.
+    Named(&'static str),
 }
 
 /// How far a place's row holds.
@@ -112,6 +123,11 @@ impl Table {
                     table.places.extend(common.iter().map(|place| place.moved_by(root)));
                 }
                 table.add_group(root, group);
+            }
+        }
+        for place in 0..table.places.len() {
+            for variant in table.places[place].variants.clone() {
+                table.complete(variant.to, place);
             }
         }
         table
@@ -156,7 +172,7 @@ impl Table {
 
     fn lane(&mut self, role: Role) -> u16 {
         let lane = match role {
-            Role::Text(label) => (Form::Text, label.name),
+            Role::Text(label) | Role::LastDelta(label) => (Form::Text, label.name),
             Role::Echo(label) => (Form::Echo, label.name),
             Role::Snapshot(label) => (Form::Snapshot, label.name),
             Role::Token(label) => (Form::Token, label.name),
@@ -170,10 +186,32 @@ impl Table {
         }) as u16
     }
 
+    /// Gives a variant what it does not name itself.
+    fn complete(&mut self, variant: usize, of: usize) {
+        let Place { members, any_member, elements, row, reach, .. } = self.places[of].clone();
+        for (name, to) in members {
+            match self.places[variant].members.iter().find(|(member, _)| *member == name) {
+                Some((_, own)) => self.complete(*own, to),
+                None => self.places[variant].members.push((name, to)),
+            }
+        }
+        match (self.places[variant].elements, elements) {
+            (Some((_, own)), Some((_, to))) => self.complete(own, to),
+            (None, elements) => self.places[variant].elements = elements,
+            (Some(_), None) => {}
+        }
+        let place = &mut self.places[variant];
+        place.any_member = place.any_member.or(any_member);
+        if place.row.is_none() {
+            (place.row, place.reach) = (row, reach);
+        }
+    }
+
     /// The place that a path leads to.
     fn path(&mut self, from: usize, path: &'static str) -> usize {
         let mut at = from;
         for segment in path.split('.').filter(|segment| !matches!(*segment, "" | "**")) {
+            let (segment, says) = segment.split_once('{').unwrap_or((segment, ""));
             let name_len = segment.find('[').unwrap_or(segment.len());
             let (name, brackets) = segment.split_at(name_len);
             if !name.is_empty() {
@@ -183,8 +221,14 @@ impl Table {
                 at = match bracket {
                     "" => self.elements(at, Elements::Alike),
                     "#" => self.elements(at, Elements::Indexed),
-                    flag => self.flagged(at, flag.trim_start_matches('?')),
+                    other => match other.strip_prefix('=') {
+                        Some(member) => self.elements(at, Elements::Named(member)),
+                        None => self.flagged(at, other.trim_start_matches('?')),
+                    },
                 };
+            }
+            if let Some((member, says)) = says.trim_end_matches('}').split_once('=') {
+                at = self.variant(at, member, says);
             }
         }
         at
@@ -223,6 +267,16 @@ impl Table {
         to
     }
 
+    fn variant(&mut self, at: usize, member: &'static str, says: &'static str) -> usize {
+        let known = self.places[at].variants.iter().find(|variant| (variant.member, variant.says) == (member, says));
+        if let Some(variant) = known {
+            return variant.to;
+        }
+        let to = self.new_place();
+        self.places[at].variants.push(Variant { member, says, to });
+        to
+    }
+
     fn new_place(&mut self) -> usize {
         self.places.push(Place::default());
         self.places.len() - 1
@@ -232,7 +286,11 @@ impl Table {
 impl Place {
     /// Whether no path leads further.
     fn is_leaf(&self) -> bool {
-        self.members.is_empty() && self.any_member.is_none() && self.elements.is_none() && self.flagged.is_none()
+        self.members.is_empty()
+            && self.any_member.is_none()
+            && self.elements.is_none()
+            && self.flagged.is_none()
+            && self.variants.is_empty()
     }
 
     /// A copy among copies that all stand `by` places further on.
@@ -242,6 +300,7 @@ impl Place {
             any_member: self.any_member.map(|to| to + by),
             elements: self.elements.map(|(kind, to)| (kind, to + by)),
             flagged: self.flagged.map(|(flag, to)| (flag, to + by)),
+            variants: self.variants.iter().map(|variant| Variant { to: variant.to + by, ..*variant }).collect(),
             ..*self
         }
     }

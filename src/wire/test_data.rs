@@ -14,6 +14,20 @@ pub(crate) fn shared(name: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// The files in the folders of a folder of `shared`: folder, name, content. None, said aloud, where it is absent.
+pub(crate) fn shared_folder(name: &str) -> Vec<(String, String, Vec<u8>)> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")).join(name);
+    let Ok(folders) = std::fs::read_dir(&path) else {
+        println!("skipped: {} is absent", path.display());
+        return Vec::new();
+    };
+    let name_of = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let files =
+        folders.flatten().filter_map(|folder| Some((name_of(&folder.path()), std::fs::read_dir(folder.path()).ok()?)));
+    let files = files.flat_map(|(folder, files)| files.flatten().map(move |file| (folder.clone(), file.path())));
+    files.filter_map(|(folder, path)| Some((folder, name_of(&path), std::fs::read(&path).ok()?))).collect()
+}
+
 /// An input byte by byte, and cut in two at every place.
 pub(crate) fn cuts(input: &[u8]) -> Vec<Vec<&[u8]>> {
     let halves = (0..=input.len()).map(|at| vec![&input[..at], &input[at..]]);

@@ -104,7 +104,7 @@ pub fn at_every_cut(policy: &Policy, dialect: Option<Dialect>, input: &[u8]) -> 
     whole
 }
 
-/// The JSON of every event that is an object.
+/// The JSON of every event that is an object, or of the elements of an array, or of a document.
 pub fn events(stream: &[u8]) -> Vec<Value> {
     payloads(stream).iter().filter_map(|text| serde_json::from_str(text).ok()).filter(Value::is_object).collect()
 }
@@ -116,6 +116,11 @@ pub fn payloads(stream: &[u8]) -> Vec<String> {
         let outer = frames.iter().map(|frame| frame.payload.clone());
         let inner = frames.iter().filter(|frame| frame.kind() == "chunk").map(frames::carried);
         return outer.chain(inner).map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
+    }
+    match serde_json::from_slice::<Value>(stream) {
+        Ok(Value::Array(elements)) => return elements.iter().map(Value::to_string).collect(),
+        Ok(document) => return vec![document.to_string()],
+        Err(_) => {}
     }
     let stream = String::from_utf8_lossy(stream).replace("\r\n", "\n");
     if stream.starts_with('{') {
@@ -162,30 +167,93 @@ pub struct Recorded {
     pub bytes: Vec<u8>,
 }
 
-/// Folders of recorded streams, and the dialects that they are of.
+/// What came from the server of a conversation that was recorded in both directions, a message a line.
+fn received(recorded: Vec<u8>) -> Vec<u8> {
+    if !recorded.starts_with(br#"{"kind": "message""#) {
+        return recorded;
+    }
+    let line = |line: &str| serde_json::from_str::<Value>(line).expect("a line is a message");
+    let text = String::from_utf8(recorded).expect("messages are UTF-8");
+    let received = text.lines().map(line).filter(|line| line["direction"] == "received");
+    received.map(|line| format!("{}\n", line["data"])).collect::<String>().into_bytes()
+}
+
+/// Folders of recorded streams, or beginnings of their files' paths, and the dialects that they are of.
 const FOLDERS: &[(&str, Dialect)] = &[
     ("anthropic", Dialect::Anthropic),
     ("azure-chat", Dialect::OpenAiChat),
+    ("azure-responses", Dialect::OpenAiResponses),
     ("bedrock-agent", Dialect::BedrockAgent),
     ("bedrock-converse", Dialect::BedrockConverse),
     ("bedrock-invoke", Dialect::BedrockInvoke),
+    ("captured-here/aimock__anthropic", Dialect::Anthropic),
+    ("captured-here/aimock__bedrock-converse", Dialect::BedrockConverse),
+    ("captured-here/aimock__ollama", Dialect::Ollama),
+    ("captured-here/aimock__openai-chat", Dialect::OpenAiChat),
+    ("captured-here/litellm-proxy__anthropic", Dialect::Anthropic),
+    ("captured-here/litellm-proxy__chat", Dialect::OpenAiChat),
+    ("captured-here/llamacpp-server__anthropic", Dialect::Anthropic),
+    ("captured-here/llamacpp-server__chat-logprobs", Dialect::OpenAiChat),
+    ("captured-here/llamacpp-server__chat.", Dialect::OpenAiChat),
+    ("captured-here/mcp", Dialect::Mcp),
+    ("captured-here/pydantic-ai__ag-ui", Dialect::AgUi),
+    ("captured-here/pydantic-ai__vercel-ui", Dialect::VercelUi),
+    ("captured-here/vercel-ai", Dialect::VercelUi),
+    ("cohere-v2", Dialect::Cohere),
     ("compat-chat", Dialect::OpenAiChat),
+    ("compat-responses", Dialect::OpenAiResponses),
+    ("derived/agui_custom", Dialect::AgUi),
+    ("derived/agui_end", Dialect::AgUi),
+    ("derived/agui_extra", Dialect::AgUi),
+    ("derived/agui_fin", Dialect::AgUi),
+    ("derived/agui_full", Dialect::AgUi),
+    ("derived/bed_err", Dialect::BedrockConverse),
+    ("derived/bed_exc", Dialect::BedrockConverse),
+    ("derived/bed_guard", Dialect::BedrockConverse),
+    ("derived/oll_done", Dialect::Ollama),
+    ("derived/oll_extra", Dialect::Ollama),
+    ("derived/oll_full", Dialect::Ollama),
+    ("derived/oll_hb", Dialect::Ollama),
+    ("derived/vui_abort", Dialect::VercelUi),
+    ("derived/vui_cf", Dialect::VercelUi),
+    ("derived/vui_extra", Dialect::VercelUi),
+    ("derived/vui_full", Dialect::VercelUi),
+    ("derived/vui_hb", Dialect::VercelUi),
+    ("derived/vui_noend", Dialect::VercelUi),
+    ("derived/vui_unknown", Dialect::VercelUi),
+    ("gemini", Dialect::Gemini),
+    ("gemini-interactions", Dialect::GeminiInteractions),
+    ("gemini-jsonarray", Dialect::Gemini),
+    ("gemini-live", Dialect::GeminiLive),
+    ("mcp-http", Dialect::Mcp),
+    ("mistral", Dialect::OpenAiChat),
+    ("ollama-chat", Dialect::Ollama),
+    ("ollama-generate", Dialect::Ollama),
     ("openai-chat", Dialect::OpenAiChat),
+    ("openai-responses", Dialect::OpenAiResponses),
+    ("replicate", Dialect::Replicate),
+    ("watsonx", Dialect::Watsonx),
 ];
 
 /// The streams that others have recorded, of all dialects or, where `HOLDBACK_STREAMS` names folders, of those.
 pub fn recorded() -> Vec<Recorded> {
     let only = std::env::var("HOLDBACK_STREAMS").ok();
     let mut all = Vec::new();
-    for (folder, dialect) in FOLDERS {
-        if only.as_ref().is_some_and(|only| !only.split(',').any(|name| name == *folder)) {
+    for (beginning, dialect) in FOLDERS {
+        let (folder, file) = beginning.split_once('/').unwrap_or((beginning, ""));
+        if only.as_ref().is_some_and(|only| !only.split(',').any(|name| name == folder)) {
             continue;
         }
         let Some(path) = shared(&format!("streams/{folder}")) else { continue };
         for entry in std::fs::read_dir(path).expect("a folder can be read") {
             let path = entry.expect("a folder can be read").path();
-            let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
-            all.push(Recorded { name, dialect: *dialect, bytes: std::fs::read(path).expect("a file can be read") });
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.starts_with(file) {
+                continue;
+            }
+            let name = format!("{folder}/{name}");
+            let bytes = received(std::fs::read(path).expect("a file can be read"));
+            all.push(Recorded { name, dialect: *dialect, bytes });
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));

@@ -150,7 +150,8 @@ fn recognizes(kind: &[u8], event: &Members<'_>) -> bool {
     let kind = event.string("type").unwrap_or(kind);
     kinds.iter().any(|known| known.as_bytes() == kind)
         || (kind == b"message" && event.has("content"))
-        || (kind == b"error" && event.has("error.message"))
+        // OpenAI numbers its own.
+        || (kind == b"error" && event.has("error.message") && !event.has("sequence_number"))
 }
 
 /// Ends the open block, and the message with a refusal.

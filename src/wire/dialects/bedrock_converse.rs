@@ -71,8 +71,8 @@ const DOCUMENT: Layout = Layout {
     indexes: [&[], &[]],
 };
 
-const TEXT: Label = Label::text("text", Text).joined();
-const REASONING: Label = Label::text("reasoningContent", Reasoning).joined();
+const TEXT: Label = Label::text("text", Text).of_choice();
+const REASONING: Label = Label::text("reasoningContent", Reasoning).of_choice();
 pub(super) const INPUT: Label = Label::args("input");
 /// What a tool that ran upstream gave back.
 const RESULT: Label = Label::text("toolResult", ToolResult);

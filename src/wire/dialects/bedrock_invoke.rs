@@ -137,7 +137,7 @@ const ROOT_ROWS: &[Row] = &[
     Row("index", Role::Inert),
     Row("inputTextTokenCount", Role::Inert),
     // A guardrail's own answer has no reason, but has this.
-    Row("totalOutputTextTokenCount", Role::Last),
+    Row("totalOutputTextTokenCount", Role::LastEvent),
     Row("completionReason", Role::Finish),
     Row("generation", Role::Text(TEXT)),
     Row("prompt_token_count", Role::Inert),

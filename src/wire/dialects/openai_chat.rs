@@ -69,6 +69,8 @@ const ROOT: &[Row] = &[
     Row("system_fingerprint", Role::Inert),
     // Random padding against guessing text from lengths.
     Row("obfuscation", Role::Inert),
+    // Mistral's name for the same.
+    Row("p", Role::Inert),
     Row("usage.**", Role::Usage),
     Row("timings.**", Role::Inert),
     Row("stream_options.include_usage", Role::Inert),
@@ -149,6 +151,9 @@ const MESSAGE: &[Row] = &[
     Row("content[]", Role::Text(CONTENT)),
     Row("content[].type", Role::Inert),
     Row("content[].text", Role::Text(CONTENT)),
+    // Mistral's models think in parts of the content.
+    Row("content[].closed", Role::Inert),
+    Row("content[].reference_ids[]", Role::Inert),
     Row("content[].thinking[].type", Role::Inert),
     Row("content[].thinking[].text", Role::Text(REASONING)),
     Row("refusal", Role::Text(REFUSAL)),

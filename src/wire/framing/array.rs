@@ -5,7 +5,7 @@
 //! payload.
 
 use super::unframed::Unframed;
-use super::{Closed, Event, TooLarge};
+use super::{Closed, Event, Name, TooLarge, Unreadable};
 use crate::wire::grammar::Said;
 use crate::wire::queue::Payload;
 use bytes::Bytes;
@@ -72,7 +72,7 @@ impl Framer {
                     self.within_limit()?;
                     return Ok(Some(self.give_out(Closed::Whole)));
                 }
-                Step::Closes => return Ok(Some(Event::new(self.bytes.take()))),
+                Step::Closes => return Ok(Some(Event { name: Name::End, ..Event::new(self.bytes.take()) })),
             }
         }
         self.bytes.keep();
@@ -80,11 +80,14 @@ impl Framer {
     }
 
     /// The stream is at its end: gives out what is left.
-    pub(crate) fn finish(&mut self) -> Option<Event> {
+    /// An array that is not closed is [`Broken`](Unreadable::Broken).
+    pub(crate) fn finish(&mut self) -> Result<Option<Event>, Unreadable> {
         match self.state {
-            _ if self.bytes.scanned() == 0 => None,
-            State::Between => Some(Event { closed: Closed::ByEndOfStream, ..Event::new(self.bytes.take()) }),
-            _ => Some(self.give_out(Closed::ByEndOfStream)),
+            // What is left has no place in front of an ending.
+            _ if self.progress.is_open => Err(Unreadable::Broken),
+            _ if self.bytes.scanned() == 0 => Ok(None),
+            State::Between => Ok(Some(Event { closed: Closed::ByEndOfStream, ..Event::new(self.bytes.take()) })),
+            _ => Ok(Some(self.give_out(Closed::ByEndOfStream))),
         }
     }
 
@@ -203,19 +206,19 @@ mod tests {
                 add(event);
             }
         }
-        framer.finish().into_iter().for_each(&mut add);
+        framer.finish().ok().flatten().into_iter().for_each(&mut add);
         out
     }
 
     #[test]
     fn elements_are_events_however_they_are_cut() {
         for (input, elements) in [
-            (r#"[{"a":"]}\"[{"},"#, vec![r#"{"a":"]}\"[{"}"#, ""]),
             ("[{\"a\":[1,{}]}\r\n,\r\n{\"b\":2}\n]\n", vec![r#"{"a":[1,{}]}"#, r#"{"b":2}"#, "", ""]),
             (" [ ] ", vec!["", ""]),
             (r#"["x ]", 12,null,[3]]"#, vec![r#""x ]""#, "12", "null", "[3]", ""]),
             (r#"{"error":{"code":1}} "#, vec![r#"{"error":{"code":1}}"#, ""]),
-            (r#"[{"a":1},{"b"#, vec![r#"{"a":1}"#, r#"{"b"#]),
+            (r#"[{"a":"]}\"[{"}]"#, vec![r#"{"a":"]}\"[{"}"#, ""]),
+            (r#"{"a":1},{"b"#, vec![r#"{"a":1}"#, r#"{"b"#]),
             ("", vec![]),
         ] {
             let whole = frame(&[input.as_bytes()]);
@@ -223,6 +226,20 @@ mod tests {
             assert_eq!(whole.iter().map(|(raw, _)| raw.as_str()).collect::<String>(), input);
             for chunks in cuts(input.as_bytes()) {
                 assert_eq!(frame(&chunks), whole, "{input}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_array_that_is_not_closed_is_broken() {
+        for input in ["[", r#"[{"a":1},"#, r#"[{"a":1}"#, r#"[{"a":1},{"b"#] {
+            for chunks in cuts(input.as_bytes()) {
+                let mut framer = Framer::new(100);
+                for chunk in chunks {
+                    framer.push(Bytes::copy_from_slice(chunk));
+                    while framer.next().unwrap().is_some() {}
+                }
+                assert_eq!(framer.finish().unwrap_err(), Unreadable::Broken, "{input}");
             }
         }
     }

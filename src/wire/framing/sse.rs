@@ -11,7 +11,7 @@
 
 use super::unframed::Unframed;
 use super::{Aside, Closed, Event, Name, TooLarge, Wrap};
-use crate::wire::grammar::Said;
+use crate::wire::grammar::{Members, Said};
 use crate::wire::queue::{Edit, Folded, Payload, apply};
 use bytes::Bytes;
 use std::ops::Range;
@@ -220,6 +220,9 @@ impl Framer {
 
     /// The event of these bytes, whose lines were classified.
     fn event(&self, raw: Bytes, closed: Closed) -> Event {
+        if is_bare_json(&raw, &self.lines) {
+            return Event { closed, payload: Payload::Whole(0..raw.len() as u32), ..Event::new(raw) };
+        }
         let mut event = Event { closed, payload: payload_of(&raw, &self.lines), ..Event::new(raw) };
         for line in self.lines.iter().filter(|line| line.field != Field::Data) {
             let content = match line.field {
@@ -317,6 +320,13 @@ fn classify(line: &mut Line, raw: &[u8]) {
         b"retry" => Field::Retry,
         _ => Field::Unknown,
     };
+}
+
+/// Whether it is no event but a JSON object as it stands, as Google's servers send errors within a stream.
+fn is_bare_json(raw: &[u8], lines: &[Line]) -> bool {
+    let is_ignored = |line: &Line| line.field == Field::Unknown;
+    let begins = |line: &Line| raw[line.start as usize..line.end as usize].trim_ascii_start().starts_with(b"{");
+    lines.first().is_some_and(begins) && lines.iter().all(is_ignored) && Members::of(raw).is_some()
 }
 
 /// Where an event's data lies.

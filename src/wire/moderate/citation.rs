@@ -58,7 +58,11 @@ impl Moderator {
             start.zip(end).filter(|(start, end)| start <= end && is_of_first).map(|(start, end)| start..end);
         let lane = self.table.deltas_of(label).unwrap_or(NO_LANE);
         citation.lane = self.lanes.find(Key { choice, lane, item: found.item, name: 0 });
-        for lane in self.lanes.of_choice(choice) {
+        let about = match citation.lane {
+            Some(_) => self.lanes.of_choice(choice),
+            None => self.lanes.iter().map(|(lane, _)| lane).collect(),
+        };
+        for lane in about {
             let entry = &self.lanes.entry(lane).lane;
             if entry.cuts.places().is_none() {
                 continue;
@@ -84,6 +88,8 @@ impl Moderator {
             Fate::Stays => return,
             Fate::Moves(start, end) => (start, end),
             Fate::Empty(place) => {
+                // Without a beginning it is at that of the text.
+                let place = citation.start.as_ref().map_or(0, |_| place);
                 // In front of what was found in the excerpts themselves: of two edits of one place the first is made.
                 let empty = citation.excerpts.iter().map(|span| Edit { span: span.clone(), with: Vec::new() });
                 edits.splice(0..0, empty);

@@ -39,17 +39,17 @@ impl Moderator {
         self.push(lane, fresh, content, touch, event, observer)
     }
 
-    /// Makes the event wait for everything of a kind that its choice has said so far.
+    /// Makes the event wait for everything of a kind, or of all, that its choice has said so far.
     pub(super) fn seal(
         &mut self,
         choice: u32,
-        kind: ChannelKind,
+        kind: Option<ChannelKind>,
         place: Range<u32>,
         event: &mut Incoming,
     ) -> Result<(), Failure> {
         for lane in self.lanes.of_choice(choice) {
             let entry = &self.lanes.entry(lane).lane;
-            if entry.kind() == kind && entry.len() > 0 {
+            if kind.is_none_or(|kind| entry.kind() == kind) && entry.len() > 0 {
                 let end = End::Known(entry.len());
                 let field = Field {
                     lane,
@@ -78,9 +78,7 @@ impl Moderator {
         if self.tool_calls == ToolCalls::Streamed {
             return Ok(());
         }
-        let lane = self.table.deltas_of(args).unwrap_or(NO_LANE);
-        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
-        let lane = self.lanes.open(key, Role::Text(args), args.kind, coding_of(Role::Text(args)))?;
+        let lane = self.arguments(found, args)?;
         let at = self.lanes.entry(lane).lane.len();
         let call = reading.tape.node(found.node as usize).span();
         let (touch, place) = match (self.table.has_kinds(), around.calls.contains(&call.start)) {
@@ -90,5 +88,12 @@ impl Moderator {
         };
         let raw = reading.payload.place(place);
         self.add_field(event, Field { lane, touch, end: End::Known(at), start: at, raw, coding: Coding::Bare })
+    }
+
+    /// The channel of a tool call's arguments.
+    pub(super) fn arguments(&mut self, found: &Found, args: Label) -> Result<u32, Failure> {
+        let lane = self.table.deltas_of(args).unwrap_or(NO_LANE);
+        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
+        self.lanes.open(key, Role::Text(args), args.kind, coding_of(Role::Text(args)))
     }
 }

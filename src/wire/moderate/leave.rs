@@ -51,10 +51,8 @@ impl Moderator {
     fn leave(&mut self, extent: Extent, now: Instant, observer: &mut dyn Observer) {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
-        let Some(Waiting { raw, since, mut edits, sides, citations, wrap, keep, .. }) = self.queue.pop(&mut fields)
-        else {
-            return;
-        };
+        let Some(waiting) = self.queue.pop(&mut fields) else { return };
+        let Waiting { raw, since, mut edits, sides, citations, wrap, keep, number, .. } = waiting;
         if self.is_of_half_call(&fields) {
             self.fields = fields;
             return;
@@ -68,6 +66,7 @@ impl Moderator {
         if !edits.is_empty() {
             empty_sides(&raw, &sides, &mut edits);
         }
+        self.last_number = number.or(self.last_number);
         if let Some((kind, place)) = keep {
             let text = within(&raw, &place, &edits);
             if self.keeps_last.contains(&kind) {

@@ -3,7 +3,7 @@
 use super::{BadIndex, Elements, Found, NO_LANE, Part, Place, Reach, Table};
 use crate::policy::ChannelKind;
 use crate::wire::json::{Kind, Tape, unescape_into};
-use crate::wire::rows::{Items, Notation, Role};
+use crate::wire::rows::{Extent, Notation, Role};
 use std::collections::BTreeMap;
 
 impl Table {
@@ -19,9 +19,9 @@ impl Table {
         let Walked { kind, found, fixed } = walked;
         found.clear();
         fixed.clear();
-        let mut walk = Walk { table: self, tape, text, found, fixed, key: Vec::new() };
+        let mut walk = Walk { table: self, tape, text, names, found, fixed, key: Vec::new() };
         let root = walk.root(kind);
-        let scope = walk.scope(names)?;
+        let scope = walk.scope()?;
         walk.value(0, Some(root), scope)
     }
 }
@@ -85,6 +85,7 @@ struct Walk<'a> {
     table: &'a Table,
     tape: &'a Tape,
     text: &'a [u8],
+    names: &'a mut Names,
     found: &'a mut Vec<Found>,
     fixed: &'a mut Vec<u32>,
     key: Vec<u8>,
@@ -124,24 +125,27 @@ impl Walk<'_> {
     }
 
     /// The choice and the item that the event says it is about.
-    fn scope(&mut self, names: &mut Names) -> Result<Scope, BadIndex> {
+    fn scope(&mut self) -> Result<Scope, BadIndex> {
         let mut scope = Scope::default();
         for (slot, paths) in self.table.layout.indexes.iter().enumerate().filter(|(_, paths)| !paths.is_empty()) {
             let node = paths.iter().find_map(|path| self.member(path));
             let index = match node.map(|node| (node, self.kind(node))) {
                 None | Some((_, Kind::Null)) => continue,
-                Some((node, Kind::String)) => {
-                    self.fixed.push(node as u32);
-                    let mut name = Vec::new();
-                    unescape_into(&self.text[self.tape.node(node).content()], &mut name);
-                    names.number(&name)?
-                }
+                Some((node, Kind::String)) => self.name(node)?,
                 Some((node, _)) => self.digits(node)?,
             };
             scope.indexes[slot] = index;
             scope.depth = slot + 1;
         }
         Ok(scope)
+    }
+
+    /// The number of what a string says.
+    fn name(&mut self, node: usize) -> Result<u32, BadIndex> {
+        self.fixed.push(node as u32);
+        let mut name = Vec::new();
+        unescape_into(&self.text[self.tape.node(node).content()], &mut name);
+        self.names.number(&name)
     }
 
     /// A member of the root, or of its members.
@@ -157,6 +161,7 @@ impl Walk<'_> {
 
     fn value(&mut self, node: usize, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
         let kind = self.kind(node);
+        let at = at.map(|at| self.variant(node, at));
         let place = at.map(|at| &self.table.places[at]);
         let row = place.and_then(|place| place.row);
         let is_text = matches!(kind, Kind::String | Kind::Number);
@@ -175,6 +180,9 @@ impl Walk<'_> {
                 return Ok(());
             }
             Some((_, Role::Inert)) => {}
+            Some((lane, Role::Sequence)) if kind == Kind::Number => {
+                self.find(Role::Sequence, lane, node, Part::Value, scope);
+            }
             // A JSON text that is no string is the value itself.
             Some((lane, role @ (Role::Text(label) | Role::Repeat(label) | Role::Snapshot(label))))
                 if label.notation == Notation::Json && is_container =>
@@ -186,26 +194,28 @@ impl Walk<'_> {
                 self.find(role, lane, node, Part::Value, scope);
                 return Ok(());
             }
-            Some((_, Role::Choice | Role::Call(_) | Role::Citation(_))) if kind != Kind::Object => {}
-            Some((_, Role::Calls)) if !is_container => {}
-            Some((_, Role::Error | Role::Side | Role::Closes | Role::Last | Role::Ends(_))) if kind == Kind::Null => {}
-            Some((_, Role::End)) if matches!(kind, Kind::Null | Kind::False | Kind::Number) => {}
-            Some((_, Role::TokenBytes(_) | Role::OwnBytes(_))) if kind != Kind::Array => {}
+            // A value that is sealed goes as a whole, numbers and all.
+            Some((lane, role @ (Role::Seal(_) | Role::SealAll))) if is_container => {
+                self.find(role, lane, node, Part::Value, scope);
+                return Ok(());
+            }
+            Some((_, role)) if is_text && !role.is_of(kind) => {
+                self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
+            }
+            Some((_, role)) if !role.is_of(kind) => {}
             Some((lane, role)) if !role.is_of_strings() => {
                 self.find(role, lane, node, Part::Value, scope);
                 // Numbers in it are bytes, or speak of tokens.
                 if place.is_some_and(Place::is_leaf) && !role.has_texts_below() {
                     return self.below(node, Role::Inert, None, scope);
                 }
-                if is_text && (kind, role) != (Kind::Number, Role::Last) {
+                if is_text && (kind, role) != (Kind::Number, Role::LastEvent) {
                     self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope);
                 }
             }
             Some((lane, role)) if kind == Kind::String => self.find(role, lane, node, Part::Value, scope),
             // A number where a text belongs is one to clients that are not strict.
-            Some((_, role)) if kind == Kind::Number => {
-                self.find(Role::Own(role.channel()), NO_LANE, node, Part::Value, scope);
-            }
+            Some((_, role)) if kind == Kind::Number => self.find(role.of_own(), NO_LANE, node, Part::Value, scope),
             None if is_text => self.find(OWN_TEXT, NO_LANE, node, Part::Value, scope),
             _ => {}
         }
@@ -216,11 +226,34 @@ impl Walk<'_> {
         }
     }
 
+    /// The place of a value, by what its members say.
+    fn variant(&mut self, node: usize, at: usize) -> usize {
+        let (tape, text) = (self.tape, self.text);
+        let variants = &self.table.places[at].variants;
+        if self.kind(node) != Kind::Object {
+            return at;
+        }
+        let mut said = Vec::new();
+        for variant in variants {
+            let Some(member) = tape.member(text, node, variant.member) else { continue };
+            if self.kind(member) != Kind::String {
+                continue;
+            }
+            self.fixed.push(member as u32);
+            said.clear();
+            unescape_into(&text[tape.node(member).content()], &mut said);
+            if said == variant.says.as_bytes() {
+                return variant.to;
+            }
+        }
+        at
+    }
+
     /// Everything within a value is what its row says, but for what has a row of its own: of inert fields only the
     /// strings are looked at.
     fn below(&mut self, node: usize, role: Role, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
         let own = match role {
-            Role::Own(kind) => Role::Own(kind),
+            Role::Own(_) | Role::Request => role,
             _ => OWN_TEXT,
         };
         match self.kind(node) {
@@ -230,8 +263,13 @@ impl Walk<'_> {
         }
         let is_object = self.kind(node) == Kind::Object;
         let (tape, text, table) = (self.tape, self.text, self.table);
-        for child in tape.children(node) {
-            let to = at.map(|at| &table.places[at]).and_then(|place| match is_object {
+        let place = at.map(|at| &table.places[at]);
+        for (i, child) in tape.children(node).enumerate() {
+            let scope = match place.and_then(|place| place.elements) {
+                Some((Elements::Indexed, _)) if !is_object => scope.enter(self.index(child, i)?),
+                _ => scope,
+            };
+            let to = place.and_then(|place| match is_object {
                 true => {
                     let key = tape.key(text, child, &mut self.key);
                     place.members.iter().find(|(name, _)| name.as_bytes() == key).map(|(_, to)| *to)
@@ -276,7 +314,7 @@ impl Walk<'_> {
             Kind::Object | Kind::Array => false,
             Kind::String | Kind::Number => role == Some(Role::Inert),
             Kind::Null => true,
-            _ => !matches!(role, Some(Role::Side | Role::End)),
+            _ => !matches!(role, Some(Role::Side | Role::End | Role::GoesOn(_) | Role::Turn)),
         }
     }
 
@@ -288,6 +326,7 @@ impl Walk<'_> {
         for (i, child) in tape.children(parent).enumerate() {
             let scope = match elements {
                 Some((Elements::Indexed, _)) => scope.enter(self.index(child, i)?),
+                Some((Elements::Named(member), _)) => scope.enter(self.named(child, i, member)?),
                 _ => scope,
             };
             let to = match flagged {
@@ -313,6 +352,16 @@ impl Walk<'_> {
         }
     }
 
+    /// What tells an element apart by a name.
+    fn named(&mut self, element: usize, place: usize, member: &str) -> Result<u32, BadIndex> {
+        let is_object = self.kind(element) == Kind::Object;
+        let member = is_object.then(|| self.tape.member(self.text, element, member)).flatten();
+        match member.filter(|member| self.kind(*member) == Kind::String) {
+            Some(member) => self.name(member),
+            None => Ok(place as u32),
+        }
+    }
+
     /// Another spelling of the same number would be another channel here and the same one to some clients, so only
     /// plain digits are taken.
     fn digits(&self, node: usize) -> Result<u32, BadIndex> {
@@ -322,7 +371,11 @@ impl Walk<'_> {
 
     fn find(&mut self, role: Role, lane: u16, node: usize, part: Part, scope: Scope) {
         let [choice, item] = scope.indexes;
-        let item = if role.label().is_some_and(|label| label.items == Items::Joined) { 0 } else { item };
+        let (choice, item) = match role.label().map_or(Extent::Item, |label| label.extent) {
+            Extent::Item => (choice, item),
+            Extent::Choice => (choice, 0),
+            Extent::Stream => (0, 0),
+        };
         self.found.push(Found { role, lane, node: node as u32, part, choice, item });
     }
 }
@@ -335,17 +388,39 @@ impl Role {
         !matches!(self, Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side)
     }
 
+    /// Whether a value of this kind can have this role; a text that cannot is one of its own.
+    fn is_of(self, kind: Kind) -> bool {
+        match self {
+            Role::Choice | Role::Call(_) | Role::WholeCall | Role::Citation(_) => kind == Kind::Object,
+            Role::Calls => matches!(kind, Kind::Object | Kind::Array),
+            Role::TokenBytes(_) | Role::OwnBytes(_) => kind == Kind::Array,
+            Role::Cites(_) => kind == Kind::Number,
+            Role::GoesOn(_) | Role::Turn => !matches!(kind, Kind::False | Kind::Null),
+            Role::Error | Role::Side | Role::Closes | Role::Concludes => kind != Kind::Null,
+            Role::LastEvent | Role::Ends(_) => kind != Kind::Null,
+            Role::End => !matches!(kind, Kind::Null | Kind::False | Kind::Number),
+            _ => true,
+        }
+    }
+
     /// Whether it speaks of a string, rather than of a value of any kind.
     fn is_of_strings(self) -> bool {
         match self {
-            Role::Text(_) | Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) | Role::Token(_) => true,
-            Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) | Role::Finish | Role::Reason => true,
-            Role::Seal(_) | Role::Inert => true,
-            Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins => false,
-            Role::Choice | Role::Closes | Role::Last | Role::Ends(_) | Role::Citation(_) => false,
-            // A string in the place of a number is a text.
-            Role::Cites(_) => true,
-            Role::Calls | Role::Call(_) | Role::Concludes | Role::End | Role::Error | Role::Usage => false,
+            Role::Text(_) | Role::LastDelta(_) | Role::Echo(_) | Role::Snapshot(_) => true,
+            Role::Repeat(_) | Role::Token(_) | Role::Own(_) | Role::Unlisted(_) | Role::Excerpt(_) => true,
+            Role::Finish | Role::Reason | Role::Seal(_) | Role::SealAll | Role::Request | Role::Inert => true,
+            Role::TokenBytes(_) | Role::OwnBytes(_) | Role::Side | Role::Begins | Role::Choice => false,
+            Role::Closes | Role::LastEvent | Role::Ends(_) | Role::Citation(_) | Role::Cites(_) => false,
+            Role::Calls | Role::Call(_) | Role::GoesOn(_) | Role::Concludes | Role::End => false,
+            Role::Error | Role::Usage | Role::Sequence | Role::WholeCall | Role::Turn | Role::Starts(_) => false,
+        }
+    }
+
+    /// What a value in its place is that is a text of its own.
+    fn of_own(self) -> Role {
+        match self {
+            Role::Request => Role::Request,
+            role => Role::Own(role.channel()),
         }
     }
 
@@ -455,6 +530,34 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_one_wherever_something_else_belongs() {
+        let texts = |layout, text| {
+            let found = walk_as(layout, "", text).unwrap();
+            found
+                .into_iter()
+                .filter(|(role, ..)| matches!(role, Role::Own(_)))
+                .map(|(_, text, ..)| text)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&CHAT, r#"{"choices":["a",7]}"#), ["\"a\"", "7"]);
+        const ODD: Layout = Layout {
+            kind: &[],
+            indexes: [&[], &[]],
+            groups: &[Group::all(&[
+                Row("a", Role::Call(ARGS)),
+                Row("b", Role::Calls),
+                Row("c", Role::TokenBytes(TEXT)),
+                Row("d", Role::Citation(TEXT)),
+                Row("d.start", Role::Cites(crate::wire::rows::Cites::Start)),
+                Row("e", Role::End),
+            ])],
+        };
+        let text = r#"{"a":"1","b":"2","c":"3","d":"4","e":5}"#;
+        assert_eq!(texts(&ODD, text), ["\"1\"", "\"2\"", "\"3\"", "\"4\"", "5"]);
+        assert_eq!(texts(&ODD, r#"{"d":{"start":"6"}}"#), ["\"6\""]);
+    }
+
+    #[test]
     fn an_index_is_digits() {
         assert_eq!(walk(r#"{"choices":[{},{}]}"#).unwrap()[1].2, 1, "without an index the place counts");
         for bad in ["1.0", "-1", "1e0", "\"1\"", "99999999999", "2147483648", "true"] {
@@ -488,6 +591,48 @@ mod tests {
         let whole = roles("end", r#"{"text":"a","seen":{"k":["v",7,null]}}"#);
         let result = (Role::Own(ChannelKind::ToolResult), 0, 0);
         assert_eq!(whole, [(Role::Choice, 0, 0), (Role::Repeat(TEXT), 0, 0), result, result, result]);
+    }
+
+    #[test]
+    fn a_place_may_be_another_by_what_a_member_says() {
+        const PARTS: Layout = Layout {
+            kind: &[],
+            indexes: [&[], &[]],
+            groups: &[Group::all(&[
+                Row("parts[#]{type=thought}.text", Role::Text(REASONING)),
+                Row("parts[#].type", Role::Inert),
+                Row("parts[#].text", Role::Text(TEXT)),
+                Row("parts[#].seen.id", Role::Inert),
+                Row("parts[#]{type=thought}.seen.by", Role::Inert),
+            ])],
+        };
+        let roles = |part: &str| -> Vec<(Role, u32)> {
+            let found = walk_as(&PARTS, "", &format!(r#"{{"parts":[{{}},{part}]}}"#)).unwrap().into_iter();
+            found.map(|(role, _, choice, _)| (role, choice)).collect()
+        };
+        assert_eq!(roles(r#"{"text":"a","type":"text"}"#), [(Role::Text(TEXT), 1)]);
+        assert_eq!(roles(r#"{"text":"a","type":"th\u006fught"}"#), [(Role::Text(REASONING), 1)]);
+        // What is not named for it is as elsewhere.
+        assert_eq!(roles(r#"{"type":"thought","seen":{"id":"1","by":"me"}}"#), []);
+        assert_eq!(roles(r#"{"seen":{"id":"1","by":"me"}}"#), [(OWN_TEXT, 1), (OWN_TEXT, 1)]);
+    }
+
+    #[test]
+    fn a_member_may_name_the_kind_and_items_may_share_a_channel() {
+        const MEMBERS: Layout = Layout {
+            kind: &["*"],
+            indexes: [&[], &["part.i"]],
+            groups: &[Group::of(
+                &["part"],
+                &[Row("part.i", Role::Inert), Row("part.text", Role::Text(SHARED)), Row("part.args", Role::Text(ARGS))],
+            )],
+        };
+        const SHARED: Label = Label::text("shared", ChannelKind::Text).of_choice();
+        let found = walk_as(&MEMBERS, "", r#"{"part":{"i":7,"text":"a","args":"b"}}"#).unwrap();
+        let roles: Vec<_> = found.into_iter().map(|(role, _, choice, item)| (role, choice, item)).collect();
+        assert_eq!(roles, [(Role::Text(SHARED), 0, 0), (Role::Text(ARGS), 0, 7)]);
+        let other = walk_as(&MEMBERS, "", r#"{"other":{"text":"a"}}"#).unwrap();
+        assert!(other.iter().all(|(role, ..)| *role == OWN_TEXT), "{other:?}");
     }
 
     #[test]

@@ -6,11 +6,19 @@ mod encoder;
 
 use encoder::{chunk, encode, encode_raw, event};
 
-/// What a framer makes of chunks: each event's bytes, kind, text and asides, and how it ended.
+/// What a framer makes of chunks.
 #[derive(Debug, PartialEq)]
 struct Read {
-    events: Vec<(Bytes, Vec<u8>, Vec<u8>, Vec<Vec<u8>>)>,
+    events: Vec<ReadEvent>,
     end: Result<(), Unreadable>,
+}
+
+#[derive(Debug, PartialEq)]
+struct ReadEvent {
+    frame: Bytes,
+    kind: Vec<u8>,
+    text: Vec<u8>,
+    asides: Vec<Vec<u8>>,
 }
 
 fn read_all(largest_event: usize, chunks: &[&[u8]]) -> Read {
@@ -31,7 +39,7 @@ fn read_all(largest_event: usize, chunks: &[&[u8]]) -> Read {
                         Wrap::Chunk { frame_len, .. } => frame_len as usize,
                         _ => event.raw.len(),
                     };
-                    events.push((event.raw.slice(..len), event.kind().to_vec(), text, asides));
+                    events.push(ReadEvent { frame: event.raw.slice(..len), kind: event.kind().to_vec(), text, asides });
                 }
             }
         }
@@ -45,14 +53,14 @@ fn at_every_cut(input: &[u8]) -> Read {
     for chunks in cuts(input) {
         assert_eq!(read_all(1 << 20, &chunks), whole);
     }
-    let len: usize = whole.events.iter().map(|(raw, ..)| raw.len()).sum();
+    let len: usize = whole.events.iter().map(|event| event.frame.len()).sum();
     assert!(len == input.len() || whole.end.is_err(), "no byte is lost");
     whole
 }
 
 fn kinds_and_texts(read: &Read) -> Vec<(&str, &str)> {
-    let text = |bytes| std::str::from_utf8(bytes).unwrap();
-    read.events.iter().map(|(_, kind, payload, _)| (text(kind), text(payload))).collect()
+    let text = |bytes| std::str::from_utf8(bytes).expect("UTF-8");
+    read.events.iter().map(|event| (text(&event.kind), text(&event.text))).collect()
 }
 
 #[test]
@@ -73,7 +81,7 @@ fn frames_are_events_however_they_are_cut() {
         ]
     );
     assert_eq!(read.end, Ok(()));
-    assert_eq!(read.events[5].3, [b"sorry"], "what a header says is looked at");
+    assert_eq!(read.events[5].asides, [b"sorry"], "what a header says is looked at");
 }
 
 #[test]
@@ -92,7 +100,7 @@ fn headers_of_every_type_are_passed_over() {
         header(9, &[1; 16]),
     ];
     let read = at_every_cut(&encode_raw(&headers.concat(), b"{}"));
-    assert_eq!((read.events[0].3.clone(), read.end), (vec![b"hi".to_vec()], Ok(())));
+    assert_eq!((read.events[0].asides.clone(), read.end), (vec![b"hi".to_vec()], Ok(())));
     for twice in [":event-type", ":message-type"] {
         let frame = encode(&[(twice, "event"), (twice, "error")], b"{}");
         assert_eq!(at_every_cut(&frame).end, Err(Unreadable::Broken), "a client may take either");
