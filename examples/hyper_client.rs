@@ -16,11 +16,11 @@ use tower::{Layer, ServiceExt};
 /// Asks and hands each piece of the answer to `hear`, as soon as it may be heard.
 pub async fn ask(url: Uri, mut hear: impl FnMut(&[u8])) -> Result<(), Box<dyn Error>> {
     let policy = Policy::builder().pack(Pack::PII).pack(Pack::SECRETS).build()?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let client = Client::builder(TokioExecutor::new()).build_http();
     let client = HoldbackLayer::new(policy).layer(client);
 
     let question = r#"{"stream":true,"messages":[{"role":"user","content":"Who wrote to us?"}]}"#;
-    let request = Request::post(url).header("content-type", "application/json").body(Full::from(question))?;
+    let request = Request::post(url).header("content-type", "application/json").body(Full::<Bytes>::from(question))?;
     let mut answer = client.oneshot(request).await?.into_body();
     while let Some(frame) = answer.frame().await {
         if let Ok(data) = frame?.into_data() {

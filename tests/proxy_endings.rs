@@ -206,7 +206,7 @@ async fn the_admin_port_counts() {
 
     let (_, metrics) = running.admin("/metrics").await;
     for line in [
-        r#"holdback_requests_total{status="200",treatment="moderated"} 1"#,
+        r#"holdback_requests_total{status="200",request="none",treatment="moderated"} 1"#,
         r#"holdback_streams_total{ending="complete"} 1"#,
         r#"holdback_verdicts_total{rule="codename",action="redact"} 1"#,
         "holdback_downstream_bytes_total 10",

@@ -4,7 +4,9 @@
 mod scripted;
 
 use bytes::Bytes;
-use holdback::tower::OtherContent;
+use holdback::rule::Direction;
+use holdback::tower::{OtherContent, RequestTreatment};
+use holdback::{Policy, Rule};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::TokioExecutor;
@@ -140,9 +142,10 @@ async fn an_error_page_keeps_its_status() {
 #[tokio::test]
 async fn other_protocols_are_refused() {
     let (upstream, running) = start(|_| ()).await;
-    let socket = "GET /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+    let mine = "GET /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: mine\r\n\r\n";
+    let posted = "POST /v1/realtime HTTP/1.1\r\nhost: me\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
     let tunnel = "CONNECT me:443 HTTP/1.1\r\nhost: me:443\r\n\r\n";
-    for (request, code) in [(socket, "upgrade_refused"), (tunnel, "tunnel_refused")] {
+    for (request, code) in [(mine, "upgrade_refused"), (posted, "upgrade_refused"), (tunnel, "tunnel_refused")] {
         let (head, body) = Client::send(running.proxy, request).await.response().await;
         assert_eq!(head.first, "HTTP/1.1 501 Not Implemented");
         assert!(body.contains(code), "{body}");
@@ -201,4 +204,80 @@ async fn http_2_is_spoken_too() {
     let response = soon(asking).await.unwrap().expect("a response");
     assert_eq!(response.version(), http::Version::HTTP_2);
     assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "[codename]");
+}
+
+#[tokio::test]
+async fn requests_are_moderated_if_rules_watch_them() {
+    let (upstream, mut running) = start(|config| {
+        let redact = Rule::literal("codename", "Nightjar").redact("[codename]").direction(Direction::Both);
+        let terminate = Rule::literal("stop", "Basilisk").terminate().direction(Direction::Request);
+        config.policy = Some(Policy::builder().rule(redact).rule(terminate).build().expect("a valid policy"));
+    })
+    .await;
+    let head = |length: usize| {
+        format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: me\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             expect: 100-continue\r\n\r\n"
+        )
+    };
+
+    let body = r#"{"messages":[{"role":"user","content":"Is Nightjar a bird?"}]}"#;
+    let mut client = Client::send(running.proxy, &head(body.len())).await;
+    assert_eq!(client.head().await.first, "HTTP/1.1 100 Continue");
+    client.say(body).await;
+    let mut exchange = upstream.request().await;
+    let edited = body.replace("Nightjar", "[codename]");
+    assert_eq!(exchange.body, edited);
+    assert_eq!(exchange.head.get("content-length"), Some(&*edited.len().to_string()));
+    assert_eq!(exchange.head.get("expect"), None);
+    exchange.reply("200 OK", "application/json", r#"{"text":"Nightjar is none."}"#).await;
+    let (response, text) = client.response().await;
+    assert_eq!(
+        (response.get("x-holdback-request"), response.get("x-holdback-mode")),
+        (Some("edited"), Some("moderated"))
+    );
+    assert_eq!(text, r#"{"text":"[codename] is none."}"#);
+    let account = running.account().await;
+    assert_eq!((account.request, account.verdicts.values().sum::<u64>()), (Some(RequestTreatment::Edited), 2));
+
+    // The upstream would be waited for in vain: it takes no connection from here on.
+    let body = r#"{"messages":[{"role":"user","content":"Basilisk"}]}"#;
+    client.say(&(head(body.len()) + body)).await;
+    assert_eq!(client.head().await.first, "HTTP/1.1 100 Continue");
+    let (response, text) = client.response().await;
+    assert_eq!((&*response.first, response.get("x-holdback-request")), ("HTTP/1.1 400 Bad Request", Some("refused")));
+    assert_eq!(
+        text,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"The request was refused by a content policy."}}"#
+    );
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason(), account.upstream_status), ("terminated", Some("stop"), None));
+
+    // Nobody is asked to send what would be refused.
+    client.say(&head(1 << 30)).await;
+    assert_eq!(client.response().await.0.first, "HTTP/1.1 413 Payload Too Large");
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.reason()), ("complete", Some("request_too_large")));
+
+    let (_, metrics) = running.admin("/metrics").await;
+    for line in [
+        r#"holdback_requests_total{status="200",request="edited",treatment="moderated"} 1"#,
+        r#"holdback_requests_total{status="400",request="refused",treatment="none"} 1"#,
+        r#"holdback_verdicts_total{rule="stop",action="terminate"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_within_its_request_is_noted() {
+    let (_upstream, mut running) = start(|config| {
+        let rule = Rule::literal("codename", "Nightjar").direction(Direction::Request);
+        config.policy = Some(Policy::builder().rule(rule).build().expect("a valid policy"));
+    })
+    .await;
+    let head = "POST /v1/messages HTTP/1.1\r\nhost: me\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n[";
+    drop(Client::send(running.proxy, head).await);
+    let account = running.account().await;
+    assert_eq!((account.ending_name(), account.upstream_bytes), ("client_gone", 0));
 }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use holdback::sidecar::TokioTimer;
-use holdback::tower::{HoldbackLayer, Watch};
+use holdback::tower::{HoldbackLayer, RequestBody, Watch};
 use holdback::{Ending, Observer, Policy, Rule};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, WARNING};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -74,10 +74,12 @@ fn ask(method: Method, status: u16) -> (Upstream, Endings, impl Future<Output = 
     let (say, hear) = unbounded_channel();
     let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json; charset=utf-8");
     let response = response.header("retry-after", "7").body(StreamBody::new(UnboundedReceiverStream::new(hear)));
-    let mut response = Some(response.unwrap());
-    let upstream =
-        service_fn(move |_: Request<()>| std::future::ready(Ok::<_, Infallible>(response.take().expect("asked once"))));
-    let request = Request::builder().method(method).body(()).unwrap();
+    // A service can be cloned, and a body cannot.
+    let response = Arc::new(Mutex::new(Some(response.unwrap())));
+    let upstream = service_fn(move |_: Request<RequestBody<String>>| {
+        std::future::ready(Ok::<_, Infallible>(response.lock().unwrap().take().expect("asked once")))
+    });
+    let request = Request::builder().method(method).body(String::new()).unwrap();
     let asking = layer.layer(upstream).oneshot(request);
     let answer = async {
         let response = asking.await.unwrap_or_else(|never| match never {});

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-use holdback::tower::{Choose, HoldbackLayer, OtherContent, Treatment, Watch, by_header};
+use holdback::tower::{Choose, HoldbackLayer, OtherContent, RequestBody, Treatment, Watch, by_header};
 use holdback::{ChannelKind, Ending, Observer, Policy, Rule, Verdict};
 use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RANGE};
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, response};
@@ -45,14 +45,18 @@ impl Answer {
 }
 
 /// Sends a request through the layer to an upstream that answers with `response`.
-async fn exchange<C, W>(layer: &HoldbackLayer<C, W>, request: Request<()>, response: Response<Full<Bytes>>) -> Answer
+async fn exchange<C, W>(
+    layer: &HoldbackLayer<C, W>,
+    request: Request<String>,
+    response: Response<Full<Bytes>>,
+) -> Answer
 where
     C: Choose + Clone,
     W: Watch + Clone,
 {
     let asked = Arc::<Mutex<HeaderMap>>::default();
     let (note, mut response) = (asked.clone(), Some(response));
-    let upstream = service_fn(move |request: Request<()>| {
+    let upstream = service_fn(move |request: Request<RequestBody<String>>| {
         *note.lock().unwrap() = request.headers().clone();
         std::future::ready(Ok::<_, Infallible>(response.take().expect("asked once")))
     });
@@ -66,8 +70,8 @@ where
     Answer { head, body, asked }
 }
 
-fn get() -> Request<()> {
-    Request::new(())
+fn get() -> Request<String> {
+    Request::default()
 }
 
 #[tokio::test]
@@ -227,7 +231,7 @@ async fn a_closure_chooses_the_policy() {
     let layer = HoldbackLayer::new(move |request: &http::request::Parts| {
         request.uri.path().starts_with("/v1").then(|| moderated.clone())
     });
-    let to = |path: &str| Request::get(path).body(()).unwrap();
+    let to = |path: &str| Request::get(path).body(String::new()).unwrap();
     let chosen = exchange(&layer, to("/v1/x"), response("text/plain", "Nightjar")).await;
     assert_eq!(chosen.body.as_deref(), Ok("[chosen]"));
     let off = exchange(&layer, to("/status"), response("text/plain", "Nightjar")).await;

@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Where to serve /healthz, /readyz and /metrics [default: 127.0.0.1:8788 if it is free]
     #[arg(long, value_name = "ADDRESS", env = "HOLDBACK_ADMIN")]
     admin: Option<SocketAddr>,
-    /// What happens to responses that cannot be moderated, such as images
+    /// What happens to responses that cannot be moderated, such as images, and to such requests if rules watch them
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     other_content: OtherContentName,
     /// How long a connection to the upstream may take, its TLS handshake included

@@ -3,9 +3,9 @@
 use super::metrics::Metrics;
 use super::reply::{self, Unanswered};
 use crate::policy::{ChannelKind, Verdict};
-use crate::tower::Treatment;
-use crate::wire::{Ending, Observer};
-use http::{HeaderValue, Method, StatusCode};
+use crate::tower::{RequestTreatment, Treatment};
+use crate::wire::{Ending, Observer, Refused};
+use http::{Extensions, HeaderValue, Method, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub struct Account {
     pub status: Option<StatusCode>,
     /// The status that the upstream answered.
     pub upstream_status: Option<StatusCode>,
+    /// What was done with the request, if the policy has rules for requests.
+    pub request: Option<RequestTreatment>,
     /// What was done with the response.
     pub treatment: Option<Treatment>,
     /// How it ended.
@@ -40,6 +42,10 @@ pub struct Account {
     pub upstream_bytes: u64,
     /// Bytes of content handed to the client's connection.
     pub downstream_bytes: u64,
+    /// Messages that the upstream sent, on a WebSocket.
+    pub upstream_messages: u64,
+    /// Messages handed to the client's connection, on a WebSocket.
+    pub downstream_messages: u64,
     /// From the request's arrival to the response's head.
     pub to_head: Option<Duration>,
     /// From the request's arrival to the last byte.
@@ -70,6 +76,7 @@ impl Account {
             path,
             status: None,
             upstream_status: None,
+            request: None,
             treatment: None,
             ending: None,
             refusal: None,
@@ -78,6 +85,8 @@ impl Account {
             held: Held::default(),
             upstream_bytes: 0,
             downstream_bytes: 0,
+            upstream_messages: 0,
+            downstream_messages: 0,
             to_head: None,
             total: Duration::ZERO,
             overhead: Duration::ZERO,
@@ -95,6 +104,11 @@ impl Account {
         self.refusal.or_else(|| self.ending.as_ref()?.reason())
     }
 
+    /// A number of messages, where there are any: on a WebSocket.
+    fn messages(&self, number: u64) -> Option<u64> {
+        (self.status == Some(StatusCode::SWITCHING_PROTOCOLS)).then_some(number)
+    }
+
     fn log(&self) {
         let verdicts: Vec<String> =
             self.verdicts.iter().map(|((rule, action), count)| format!("{rule}:{action}={count}")).collect();
@@ -104,6 +118,7 @@ impl Account {
             path = self.path,
             status = self.status.map(|status| status.as_u16()),
             upstream_status = self.upstream_status.map(|status| status.as_u16()),
+            request = self.request.map(RequestTreatment::name),
             treatment = self.treatment.map(Treatment::name),
             ending = self.ending_name(),
             reason = self.reason(),
@@ -111,6 +126,8 @@ impl Account {
             verdicts = verdicts.join(" "),
             upstream_bytes = self.upstream_bytes,
             downstream_bytes = self.downstream_bytes,
+            upstream_messages = self.messages(self.upstream_messages),
+            downstream_messages = self.messages(self.downstream_messages),
             releases = self.held.releases,
             delayed = self.held.delayed,
             delayed_bytes = self.held.delayed_bytes,
@@ -122,6 +139,9 @@ impl Account {
         );
         if self.treatment == Some(Treatment::Passed) {
             tracing::warn!(path = self.path, "a response passed unmoderated: its content cannot be read");
+        }
+        if self.request == Some(RequestTreatment::Passed) {
+            tracing::warn!(path = self.path, "a request passed unmoderated: its content cannot be read");
         }
     }
 }
@@ -181,14 +201,20 @@ impl Book {
         account.ending = Some(why.ending());
     }
 
-    /// The response's head is there.
-    pub(super) fn head(&self, status: StatusCode, treatment: Option<Treatment>) {
+    /// The response's head is there, with what the layer has noted.
+    pub(super) fn head(&self, status: StatusCode, notes: &Extensions) {
         let mut account = self.account();
         account.status = Some(status);
-        account.treatment = treatment;
+        account.request = notes.get().copied();
+        account.treatment = notes.get().copied();
         account.to_head = Some(self.0.began.elapsed());
-        if treatment == Some(Treatment::Refused) {
+        if account.treatment == Some(Treatment::Refused) {
             account.refusal = Some("content_not_moderated");
+        }
+        match notes.get::<Refused>() {
+            // The ending names the rule.
+            None | Some(Refused::Terminated(_)) => {}
+            Some(refused) => account.refusal = Some(refused.name()),
         }
     }
 
@@ -202,6 +228,18 @@ impl Book {
         let mut account = self.account();
         account.downstream_bytes += bytes as u64;
         account.overhead += overhead;
+    }
+
+    /// A message of so many bytes came from the upstream.
+    pub(super) fn read_message(&self, bytes: usize) {
+        self.read(bytes);
+        self.account().upstream_messages += 1;
+    }
+
+    /// A message of so many bytes goes to the client.
+    pub(super) fn wrote_message(&self, bytes: usize, overhead: Duration) {
+        self.wrote(bytes, overhead);
+        self.account().downstream_messages += 1;
     }
 
     /// The body is over; says how, unless the filter has said it.

@@ -15,7 +15,7 @@ pub struct Config {
     pub upstream: Upstream,
     /// Whom an https upstream is believed.
     pub trust: Trust,
-    /// What responses must obey; `None` passes everything, and every response says so.
+    /// What requests and responses must obey; `None` passes everything, and every response says so.
     pub policy: Option<Policy>,
     /// What happens to content that cannot be moderated.
     pub other_content: OtherContent,

@@ -1,10 +1,10 @@
-//! A client's connection, of which the end may be the only sign that an answer is whole.
+//! A client's connection: its end may be the only sign that an answer is whole, and HTTP's end need not be its own.
 
 use http::{Request, Version};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -48,6 +48,25 @@ impl LastAnswer {
     /// The connection came to a regular end, and so did every answer on it.
     pub(super) fn is_whole(&self) {
         self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What goes on on a connection after it has switched from HTTP to another protocol. It belongs to the connection's task,
+/// so that a sidecar that stops waits for it as it does for answers.
+#[derive(Clone, Default)]
+pub(super) struct Successor(Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>);
+
+impl Successor {
+    pub(super) fn set(&self, successor: impl Future<Output = ()> + Send + 'static) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(successor));
+    }
+
+    /// HTTP is over: runs what comes after it, if anything does.
+    pub(super) async fn run(self) {
+        let successor = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(successor) = successor {
+            successor.await;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Counters for Prometheus.
 
 use super::account::Account;
-use crate::tower::Treatment;
+use crate::tower::{RequestTreatment, Treatment};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -31,6 +31,7 @@ pub struct Metrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     status: u16,
+    request: &'static str,
     treatment: &'static str,
 }
 
@@ -52,7 +53,7 @@ impl Default for Metrics {
         let durations = || Histogram::new(exponential_buckets(1e-5, 4.0, 12));
 
         let requests = Family::default();
-        registry.register("requests", "Responses by status and treatment", requests.clone());
+        registry.register("requests", "Responses by status, treatment and that of their requests", requests.clone());
         let streams = Family::default();
         registry.register("streams", "Moderated responses by their ending", streams.clone());
         let open = Gauge::default();
@@ -124,6 +125,7 @@ impl Metrics {
         self.requests
             .get_or_create(&RequestLabels {
                 status: account.status.map_or(0, |status| status.as_u16()),
+                request: account.request.map_or("none", RequestTreatment::name),
                 treatment: account.treatment.map_or("none", Treatment::name),
             })
             .inc();

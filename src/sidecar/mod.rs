@@ -1,4 +1,5 @@
-//! The sidecar: a reverse proxy in front of a model's API, with every response under a policy.
+//! The sidecar: a reverse proxy in front of a model's API, with every response under a policy, and every request if it
+//! has rules for them.
 //!
 //! A request goes through these layers, the last one being the way out:
 //!
@@ -7,8 +8,11 @@
 //! ```
 //!
 //! Method, path, query, headers and body go on as they came, but for what belongs to one connection (`Connection` and
-//! what it names, `Host`) and what moderation needs (`Accept-Encoding`, `Range`). The request's body is never held:
-//! it is read in passing, for the one thing that an ending must know of it.
+//! what it names, `Host`) and what moderation needs (`Accept-Encoding`, `Range`). The request's body is not held unless
+//! the policy has rules for requests: it is read in passing, for the one thing that an ending must know of it.
+//!
+//! A WebSocket goes the same way up to the upstream's answer. Should that be 101, the connections of both sides are joined
+//! by a session, whose messages are moderated instead.
 //!
 //! Deliberately absent: retries, balancing, authentication and limits. Those belong to the gateway beside it.
 
@@ -26,6 +30,7 @@ mod serve;
 mod trust;
 mod upload;
 mod upstream;
+mod websocket;
 
 pub use account::{Account, Accountant, Held};
 pub use config::Config;

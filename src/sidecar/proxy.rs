@@ -5,13 +5,15 @@ use super::account::{Account, Accountant, Book};
 use super::accounted::{Accounted, Received};
 use super::coalesced::Coalesced;
 use super::config::Config;
+use super::connection::Successor;
 use super::metrics::Metrics;
 use super::noting::Noting;
 use super::reply::{self, Unanswered};
 use super::upload::Upload;
 use super::upstream::{Client, Upstream};
+use super::websocket::{self, Handshake, Sessions, Switched};
 use crate::body::Shutdown;
-use crate::tower::{Asked, HoldbackLayer, Treatment};
+use crate::tower::{Asked, HoldbackLayer, RequestBody};
 use bytes::Bytes;
 use http::header::{
     ALT_SVC, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
@@ -19,7 +21,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use http_body_util::Either;
+use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
 use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
@@ -61,14 +63,16 @@ pub(super) fn service(
     }
     let forward = Forward {
         client: Client::new(config.trust.clone(), config.connect_timeout),
+        websockets: Client::http1(config.trust.clone(), config.connect_timeout),
         upstream: Arc::new(config.upstream.clone()),
         response_timeout: config.response_timeout,
-        shutdown,
+        shutdown: shutdown.clone(),
     };
     let moderated = moderation.layer(forward);
     let accountant = config.accountant.clone();
+    let sessions = Sessions::of(config, shutdown);
     let answer = service_fn(move |request: Request<Incoming>| {
-        answer(moderated.clone(), metrics.clone(), accountant.clone(), request)
+        answer(moderated.clone(), sessions.clone(), metrics.clone(), accountant.clone(), request)
     });
 
     let answer = CatchPanicLayer::custom(reply::panicked).layer(answer);
@@ -79,12 +83,13 @@ pub(super) fn service(
 /// Opens the book of a response, and makes a reply of whatever became of it.
 async fn answer<S, B>(
     moderated: S,
+    sessions: Sessions,
     metrics: Metrics,
     accountant: Accountant,
     request: Request<Incoming>,
 ) -> Result<Response<impl Body<Data = Bytes, Error = Box<dyn Error + Send + Sync>>>, Infallible>
 where
-    S: Service<Request<Noting<Incoming>>, Response = Response<B>, Error = Unanswered>,
+    S: Service<Request<Noting<Incoming>>, Response = Response<B>, Error = NoResponse>,
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
 {
     let (mut head, body) = request.into_parts();
@@ -92,6 +97,7 @@ where
     let path = head.uri.path().chars().take(LOGGED_PATH_CHARS).collect();
     let account = Account::new(head.method.clone(), path, request_id);
     let book = Book::open(account, metrics, accountant);
+    let successor = head.extensions.remove::<Successor>().unwrap_or_default();
     let asked = Asked::default();
     head.extensions.insert(book.clone());
     head.extensions.insert(asked.clone());
@@ -99,49 +105,69 @@ where
     let request = Request::from_parts(head, Noting::new(body, asked));
     let response = match moderated.oneshot(request).await {
         Ok(response) => response.map(Either::Left),
-        Err(unanswered) => {
+        Err(NoResponse::Unanswered(unanswered)) => {
             book.unanswered(unanswered);
             unanswered.into_response().map(Either::Right)
         }
+        Err(NoResponse::Switched(switched)) => {
+            let head = sessions.begin(*switched, book, &successor);
+            return Ok(head.map(|()| Either::Right(Empty::new())));
+        }
     };
-    book.head(response.status(), response.extensions().get::<Treatment>().copied());
-    Ok(response.map(|body| Accounted::new(body, book)))
+    book.head(response.status(), response.extensions());
+    Ok(response.map(|body| Either::Left(Accounted::new(body, book))))
 }
 
+/// What a request gets in place of a response of its upstream's.
+enum NoResponse {
+    Unanswered(Unanswered),
+    /// There is no more HTTP on the connection.
+    Switched(Box<Switched>),
+}
+
+impl From<Unanswered> for NoResponse {
+    fn from(why: Unanswered) -> NoResponse {
+        NoResponse::Unanswered(why)
+    }
+}
+
+type FromClient = RequestBody<Noting<Incoming>>;
 type FromUpstream = Received<Coalesced<Incoming>>;
 
 /// Sends requests to the upstream.
 #[derive(Clone)]
 struct Forward {
-    client: Client<Upload<Noting<Incoming>>>,
+    client: Client<Upload<FromClient>>,
+    websockets: Client<Upload<FromClient>>,
     upstream: Arc<Upstream>,
     response_timeout: Duration,
     shutdown: Shutdown,
 }
 
-impl Service<Request<Noting<Incoming>>> for Forward {
+impl Service<Request<FromClient>> for Forward {
     type Response = Response<FromUpstream>;
-    type Error = Unanswered;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<FromUpstream>, Unanswered>> + Send>>;
+    type Error = NoResponse;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<FromUpstream>, NoResponse>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unanswered>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NoResponse>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Noting<Incoming>>) -> Self::Future {
+    fn call(&mut self, request: Request<FromClient>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move { this.forward(request).await })
     }
 }
 
 impl Forward {
-    async fn forward(self, mut request: Request<Noting<Incoming>>) -> Result<Response<FromUpstream>, Unanswered> {
+    async fn forward(self, mut request: Request<FromClient>) -> Result<Response<FromUpstream>, NoResponse> {
         let book = request.extensions_mut().remove::<Book>().expect("`answer` opened a book");
         if request.method() == Method::CONNECT {
-            return Err(Unanswered::Tunnel);
+            return Err(Unanswered::Tunnel.into());
         }
-        if asks_for_another_protocol(request.headers()) {
-            return Err(Unanswered::Upgrade);
+        let handshake = Handshake::of(&mut request);
+        if handshake.is_none() && asks_for_another_protocol(request.headers()) {
+            return Err(Unanswered::Upgrade.into());
         }
         *request.uri_mut() = self.upstream.target(request.uri()).map_err(|_| Unanswered::TooLong)?;
         // The client's version says nothing about the upstream's; the connection there decides.
@@ -150,30 +176,41 @@ impl Forward {
         // Taken anew from the upstream's address; and we have already told the client to continue.
         request.headers_mut().remove(HOST);
         request.headers_mut().remove(EXPECT);
+        let client = match &handshake {
+            Some(_) => &self.websockets,
+            None => &self.client,
+        };
+        if handshake.is_some() {
+            websocket::ask(request.headers_mut());
+        }
 
         let (head, body) = request.into_parts();
         let (body, turns) = Upload::new(body);
         let answered = tokio::select! {
-            answered = self.client.send(Request::from_parts(head, body)) => answered,
-            () = turns.upstream_is_late(self.response_timeout) => return Err(Unanswered::TimedOut),
-            () = self.shutdown.begun() => return Err(Unanswered::ShutDown),
+            answered = client.send(Request::from_parts(head, body)) => answered,
+            () = turns.upstream_is_late(self.response_timeout) => return Err(Unanswered::TimedOut.into()),
+            () = self.shutdown.begun() => return Err(Unanswered::ShutDown.into()),
         };
         let mut response = answered.map_err(|failed| {
             book.upstream_failed(failed.causes);
             failed.why
         })?;
         book.answered(response.status());
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Unanswered::Switched);
+        let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if has_switched && !handshake.as_ref().is_some_and(|_| websocket::is_accepted(response.headers())) {
+            return Err(Unanswered::Switched.into());
         }
         remove_hop_by_hop(response.headers_mut());
         // It invites the client to speak to the upstream itself.
         response.headers_mut().remove(ALT_SVC);
+        if let Some(handshake) = handshake.filter(|_| has_switched) {
+            return Err(NoResponse::Switched(Box::new(handshake.done(response))));
+        }
         Ok(response.map(|body| Received::new(Coalesced::new(body), book)))
     }
 }
 
-/// Whether a request cannot be answered in HTTP/1.1. An offer of HTTP/2, as Java's client makes it with every request, is
+/// Whether a request that is no WebSocket's cannot be answered in HTTP/1.1. An offer of HTTP/2, as Java's client makes it with every request, is
 /// the same HTTP, and going on without it is an answer (RFC 9110, 7.8).
 fn asks_for_another_protocol(headers: &HeaderMap) -> bool {
     headers.get_all(UPGRADE).iter().any(|value| {

@@ -14,7 +14,7 @@ pub(super) enum Unanswered {
     Tunnel,
     /// The request asks for a protocol that nobody here can moderate.
     Upgrade,
-    /// The upstream switched protocols, which it was not asked to.
+    /// The upstream switched protocols, or to an extension of one, which it was not asked to.
     Switched,
     /// Behind the upstream's base path, the request's path is longer than an address may be.
     TooLong,
@@ -62,7 +62,7 @@ impl Unanswered {
             Unanswered::Tunnel => (StatusCode::NOT_IMPLEMENTED, "holdback does not open tunnels"),
             Unanswered::Upgrade => (
                 StatusCode::NOT_IMPLEMENTED,
-                "holdback moderates HTTP and does not switch to another protocol, such as WebSocket",
+                "holdback moderates HTTP/1.1, HTTP/2 and WebSockets, and does not switch to another protocol",
             ),
             Unanswered::Switched => (StatusCode::BAD_GATEWAY, "the upstream switched protocols without being asked to"),
             Unanswered::TooLong => (StatusCode::URI_TOO_LONG, "the request's path is too long"),

@@ -2,7 +2,7 @@
 
 use super::admin::Admin;
 use super::config::Config;
-use super::connection::Connection;
+use super::connection::{Connection, Successor};
 use super::metrics::Metrics;
 use super::proxy;
 use crate::body::Shutdown;
@@ -134,11 +134,15 @@ where
         server.http2().timer(TokioTimer::new()).max_send_buf_size(CONNECTION_BUFFER_BYTES);
         let (stream, last_answer) = Connection::new(stream);
         let begins = last_answer.clone();
-        let service = self.service.clone().map_request(move |request: Request<Incoming>| {
+        let successor = Successor::default();
+        let for_successor = successor.clone();
+        let service = self.service.clone().map_request(move |mut request: Request<Incoming>| {
             begins.begins(&request);
+            request.extensions_mut().insert(for_successor.clone());
             request
         });
-        let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+        let service = TowerToHyperService::new(service);
+        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = self.graceful.watch(connection);
         self.tasks.spawn(async move {
             let mut connection = std::pin::pin!(connection);
@@ -147,21 +151,27 @@ where
                 // Clients come and go; what matters is in the account of their response.
                 Err(error) => tracing::debug!(error, "a connection broke"),
             }
+            successor.run().await;
         });
     }
 
     /// Lets connections finish, and cuts them short when it is `enough`.
     async fn drain(mut self, enough: impl Future<Output = ()>, shutdown: &Shutdown) -> Drained {
-        let mut finished = std::pin::pin!(self.graceful.shutdown());
+        let mut told = std::pin::pin!(self.graceful.shutdown());
+        let finished = async {
+            told.as_mut().await;
+            // What came after HTTP on them was not told, and may take as long.
+            while self.tasks.join_next().await.is_some() {}
+        };
         tokio::select! {
-            () = &mut finished => return Drained::InTime,
+            () = finished => return Drained::InTime,
             () = enough => (),
         }
         while self.tasks.try_join_next().is_some() {}
         let cut = self.tasks.len();
         shutdown.begin();
         // Whoever is late here did not read, or reads what has no form for an ending.
-        let _ = tokio::time::timeout(LAST_WORDS, finished).await;
+        let _ = tokio::time::timeout(LAST_WORDS, async { while self.tasks.join_next().await.is_some() {} }).await;
         self.tasks.shutdown().await;
         Drained::Cut(cut)
     }

@@ -7,6 +7,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper_rustls::builderstates::WantsProtocols1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self};
@@ -111,23 +112,32 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    /// A pool whose connections speak HTTP/2 if the upstream does.
     pub(super) fn new(trust: Trust, connect_timeout: Duration) -> Client<B> {
+        let https = https(trust).enable_http1().enable_http2();
+        Client::over(connect_timeout, |tcp| https.wrap_connector(tcp))
+    }
+
+    /// A pool whose connections speak HTTP/1.1, from which they may switch to another protocol.
+    pub(super) fn http1(trust: Trust, connect_timeout: Duration) -> Client<B> {
+        let https = https(trust).enable_http1();
+        Client::over(connect_timeout, |tcp| https.wrap_connector(tcp))
+    }
+
+    fn over(
+        connect_timeout: Duration,
+        https: impl FnOnce(HttpConnector) -> HttpsConnector<HttpConnector>,
+    ) -> Client<B> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         // hyper's default is off, and Nagle's algorithm turns a stream of tokens into bursts.
         tcp.set_nodelay(true);
         // For each address its share, so that a dead one leaves time for the others.
         tcp.set_connect_timeout(Some(connect_timeout));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(trust))
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(tcp);
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .build(Connector { https, limit: connect_timeout });
+            .build(Connector { https: https(tcp), limit: connect_timeout });
         Client(pool)
     }
 
@@ -193,6 +203,10 @@ impl From<legacy::Error> for Failed {
         let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
         Failed { why, causes: causes.join(": ") }
     }
+}
+
+fn https(trust: Trust) -> HttpsConnectorBuilder<WantsProtocols1> {
+    HttpsConnectorBuilder::new().with_tls_config(tls(trust)).https_or_http()
 }
 
 fn tls(trust: Trust) -> ClientConfig {

@@ -1,19 +1,20 @@
 //! Which responses can be moderated.
 
-use super::decode::Coding;
-use crate::wire::{Dialect, Framing};
+use super::decode::{Coding, Undecoded};
+use crate::wire::{Dialect, Framing, Refused};
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode, response};
 
-/// What happens to a response whose content cannot be moderated.
+/// What happens to a response whose content cannot be moderated, and to such a request under rules for requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OtherContent {
     /// The client gets an error and no byte of it (the default). The response keeps its status unless that says
-    /// success; a 502 takes its place then.
+    /// success; a 502 takes its place then. A request does not go on, and gets a 415.
     #[default]
     Refuse,
-    /// It passes as it is, and says so in its `x-holdback-mode` header.
+    /// It passes as it is, and the response's `x-holdback-mode` or `x-holdback-request` header says so.
     Pass,
 }
 
@@ -74,11 +75,7 @@ impl Content {
         if framing == Some(Framing::Document) && path.ends_with(STREAMED_ARRAY) {
             framing = Some(Framing::Array);
         }
-        let coding = match single(&head.headers, CONTENT_ENCODING)? {
-            Some(name) => Coding::named(name)?,
-            None => Coding::Identity,
-        };
-        Some(Content { dialect, framing, coding })
+        Some(Content { dialect, framing, coding: coding(&head.headers)? })
     }
 
     /// Whether it is a stream of events.
@@ -88,6 +85,49 @@ impl Content {
 
     pub(super) fn is_document(&self) -> bool {
         self.framing == Some(Framing::Document)
+    }
+}
+
+/// A request's body that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestContent {
+    claim: Claim,
+    coding: Coding,
+}
+
+/// What a request says of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    Json,
+    /// What clients say that do not care, such as `curl -d`. Servers that do not care either read JSON.
+    Anything,
+}
+
+impl RequestContent {
+    /// What the request's head promises; `None` where it cannot be read.
+    pub(super) fn of(headers: &HeaderMap) -> Option<RequestContent> {
+        let claim = match single(headers, CONTENT_TYPE)? {
+            None => Claim::Anything,
+            Some(content_type) => match &*essence(content_type)? {
+                "text/plain" | "application/x-www-form-urlencoded" => Claim::Anything,
+                essence if is_json(essence) => Claim::Json,
+                _ => return None,
+            },
+        };
+        Some(RequestContent { claim, coding: coding(headers)? })
+    }
+
+    /// Whether it need not be JSON.
+    pub(super) fn may_be_other(self) -> bool {
+        self.claim == Claim::Anything
+    }
+
+    /// A body without its content coding, if it has no more than `most` bytes.
+    pub(super) fn decode(self, body: Bytes, most: usize) -> Result<Bytes, Refused> {
+        self.coding.decode(body, most).map_err(|failed| match failed {
+            Undecoded::TooLarge => Refused::TooLarge,
+            Undecoded::Broken => Refused::CutOff,
+        })
     }
 }
 
@@ -101,24 +141,33 @@ fn single(headers: &HeaderMap, name: HeaderName) -> Option<Option<&str>> {
     }
 }
 
+/// The content coding, if it is one that we can undo.
+fn coding(headers: &HeaderMap) -> Option<Coding> {
+    single(headers, CONTENT_ENCODING)?.map_or(Some(Coding::Identity), Coding::named)
+}
+
 /// How content of a type is framed, where that can be read: `Some(None)` is plain text.
 fn framing(content_type: &str) -> Option<Option<Framing>> {
-    let content_type = content_type.to_ascii_lowercase();
-    let (essence, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
-    if !parameters.split(';').all(reads_as_ascii) {
-        return None;
-    }
-    match essence.trim() {
+    match &*essence(content_type)? {
         "text/plain" => Some(None),
         "text/event-stream" => Some(Some(Framing::EventStream)),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
             Some(Some(Framing::Lines))
         }
         "application/vnd.amazon.eventstream" => Some(Some(Framing::AmazonEventStream)),
-        "application/json" => Some(Some(Framing::Document)),
-        essence if essence.ends_with("+json") => Some(Some(Framing::Document)),
-        _ => None,
+        essence => is_json(essence).then_some(Some(Framing::Document)),
     }
+}
+
+/// A content type without its parameters, if those leave the content readable.
+fn essence(content_type: &str) -> Option<String> {
+    let content_type = content_type.to_ascii_lowercase();
+    let (essence, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
+    parameters.split(';').all(reads_as_ascii).then(|| essence.trim().to_owned())
+}
+
+fn is_json(essence: &str) -> bool {
+    essence == "application/json" || essence.ends_with("+json")
 }
 
 /// Whether a parameter leaves the content readable: rules see bytes, so they are blind in a charset such as UTF-16.

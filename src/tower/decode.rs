@@ -1,7 +1,7 @@
-//! Upstreams that compress although asked not to.
+//! Upstreams that compress although asked not to, and clients that do.
 
 use crate::body::Error;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -30,6 +30,31 @@ impl Coding {
             _ => None,
         }
     }
+
+    /// Undoes the coding of a whole body, if that gives no more than `most` bytes.
+    pub(super) fn decode(self, body: Bytes, most: usize) -> Result<Bytes, Undecoded> {
+        let mut decoder = Decoder::of(self);
+        if let Decoder::Identity = decoder {
+            return Ok(body);
+        }
+        let mut plain = BytesMut::new();
+        for step in body.chunks(STEP_BYTES) {
+            plain.extend_from_slice(&decoder.decode(body.slice_ref(step)).map_err(|_| Undecoded::Broken)?);
+            if plain.len() > most {
+                return Err(Undecoded::TooLarge);
+            }
+        }
+        decoder.finish().map_err(|_| Undecoded::Broken)?;
+        Ok(plain.freeze())
+    }
+}
+
+/// Why a whole body could not be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undecoded {
+    TooLarge,
+    /// It is not coded as its head says, or is not all there.
+    Broken,
 }
 
 pin_project! {
@@ -45,12 +70,7 @@ pin_project! {
 
 impl<B: Body> Decoded<B> {
     pub(super) fn new(body: B, coding: Coding) -> Decoded<B> {
-        let decoder = match coding {
-            Coding::Identity => Decoder::Identity,
-            Coding::Gzip => Decoder::Gzip(MultiGzDecoder::new(Vec::new())),
-            Coding::Deflate => Decoder::UnknownDeflate,
-        };
-        Decoded { body, decoder, input: Bytes::new() }
+        Decoded { body, decoder: Decoder::of(coding), input: Bytes::new() }
     }
 }
 
@@ -104,6 +124,14 @@ enum Decoder {
 }
 
 impl Decoder {
+    fn of(coding: Coding) -> Decoder {
+        match coding {
+            Coding::Identity => Decoder::Identity,
+            Coding::Gzip => Decoder::Gzip(MultiGzDecoder::new(Vec::new())),
+            Coding::Deflate => Decoder::UnknownDeflate,
+        }
+    }
+
     fn decode(&mut self, input: Bytes) -> io::Result<Bytes> {
         fn through<D: Write>(decoder: &mut D, input: &[u8]) -> io::Result<()> {
             decoder.write_all(input)?;

@@ -1,32 +1,43 @@
 use super::asked::Asked;
-use super::body::{ResponseBody, Stream, Whole};
+use super::body::{RequestBody, ResponseBody, Stream};
 use super::content::{Content, OtherContent, Treatment};
 use super::decode::Decoded;
+use super::request::{self, Reading, RequestTreatment};
 use super::service::Handling;
+use super::whole::Whole;
 use super::{headers, status};
 use crate::body::{Moderated, Timer};
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
-use http::{HeaderValue, Method, Response, StatusCode, Uri, response};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use tower_service::Service;
 
 pin_project! {
     /// The response of a [`Holdback`](super::Holdback) service.
-    pub struct ResponseFuture<F, B: Body, O: Observer, T: Timer> {
+    pub struct ResponseFuture<S, Q, B: Body, O: Observer, T: Timer>
+    where
+        S: Service<Request<RequestBody<Q>>>,
+    {
         #[pin]
-        state: State<F, B, O, T>,
+        state: State<S, Q, B, O, T>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, B: Body, O: Observer, T: Timer> {
+    enum State<S, Q, B: Body, O: Observer, T: Timer>
+    where
+        S: Service<Request<RequestBody<Q>>>,
+    {
+        // The request is on its way in, and the service, which is ready, has not heard of it.
+        Reading { service: S, #[pin] reading: Reading<Q>, plan: Option<Plan<O, T>> },
         // The upstream was asked. There is no plan if no policy was chosen.
-        Asked { #[pin] inner: F, plan: Option<Plan<O, T>> },
+        Asked { #[pin] inner: S::Future, request: Option<RequestTreatment>, plan: Option<Plan<O, T>> },
         // A document is a stream of one event: nothing of it leaves before its end, so its head waits too, and then
         // knows whether there is anything to give it to.
         Document { head: Option<response::Parts>, #[pin] body: Stream<B, O, T>, whole: Whole },
@@ -50,34 +61,64 @@ enum Onward<B: Body, O: Observer, T: Timer> {
     Whole(Stream<B, O, T>),
 }
 
-impl<F, B: Body, O: Observer, T: Timer> ResponseFuture<F, B, O, T> {
-    pub(super) fn new(inner: F, plan: Option<Plan<O, T>>) -> ResponseFuture<F, B, O, T> {
-        ResponseFuture { state: State::Asked { inner, plan } }
+impl<S, Q, B, O, T> ResponseFuture<S, Q, B, O, T>
+where
+    S: Service<Request<RequestBody<Q>>>,
+    B: Body,
+    O: Observer,
+    T: Timer,
+{
+    pub(super) fn asked(
+        inner: S::Future,
+        request: Option<RequestTreatment>,
+        plan: Option<Plan<O, T>>,
+    ) -> ResponseFuture<S, Q, B, O, T> {
+        ResponseFuture { state: State::Asked { inner, request, plan } }
+    }
+
+    /// Asks `service`, which is ready, for what is still being read.
+    pub(super) fn reading(service: S, reading: Reading<Q>, plan: Plan<O, T>) -> ResponseFuture<S, Q, B, O, T> {
+        ResponseFuture { state: State::Reading { service, reading, plan: Some(plan) } }
     }
 }
 
-impl<F, O, T, B, E> Future for ResponseFuture<F, B, O, T>
+impl<S, Q, B, O, T> Future for ResponseFuture<S, Q, B, O, T>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    S: Service<Request<RequestBody<Q>>, Response = Response<B>>,
+    Q: Body,
+    B: Body,
     O: Observer,
     T: Timer,
-    B: Body,
 {
-    type Output = Result<Response<ResponseBody<B, O, T>>, E>;
+    type Output = Result<Response<ResponseBody<B, O, T>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Asked { inner, plan } => {
+                StateProjection::Reading { service, reading, plan } => {
+                    let Plan { policy, observer, uri, .. } = plan.as_mut().expect(POLLED);
+                    match ready!(reading.poll_moderated(policy, observer, cx)) {
+                        Ok((request, treatment)) => {
+                            let (inner, plan) = (service.call(request), plan.take());
+                            state.set(State::Asked { inner, request: Some(treatment), plan });
+                        }
+                        Err(refused) => {
+                            let refusal = request::refusal(refused, uri.path(), name_of(policy), observer);
+                            return Poll::Ready(Ok(refusal));
+                        }
+                    }
+                }
+                StateProjection::Asked { inner, request, plan } => {
                     let (mut head, body) = ready!(inner.poll(cx))?.into_parts();
-                    let policy = plan.as_ref().and_then(|plan| HeaderValue::from_str(plan.policy.name()?).ok());
+                    let policy = plan.as_ref().and_then(|plan| name_of(&plan.policy));
                     let (treatment, onward) = match plan.take() {
                         Some(plan) => plan.carry_out(&mut head, body),
                         None => (Treatment::Off, Onward::Now(ResponseBody::untouched(body))),
                     };
-                    headers::announce(&mut head.headers, treatment, policy);
+                    headers::announce(&mut head.headers, Some(treatment), *request, policy);
                     head.extensions.insert(treatment);
+                    request.map(|treatment| head.extensions.insert(treatment));
                     match onward {
                         Onward::Now(body) => return Poll::Ready(Ok(Response::from_parts(head, body))),
                         Onward::Whole(body) => {
@@ -86,8 +127,11 @@ where
                     }
                 }
                 StateProjection::Document { head, mut body, whole } => {
-                    ready!(whole.poll_read(body.as_mut(), cx));
-                    let mut head = head.take().expect("a future is not polled after it was ready");
+                    // Whatever became of it, its body is regular: its filter has a form for every ending.
+                    while let Some(Ok(frame)) = ready!(body.as_mut().poll_frame(cx)) {
+                        whole.append(frame);
+                    }
+                    let mut head = head.take().expect(POLLED);
                     if body.is_replaced() {
                         let ours = body.ending().map_or(StatusCode::BAD_GATEWAY, status::of);
                         status::replace(&mut head, ours);
@@ -98,6 +142,12 @@ where
             }
         }
     }
+}
+
+const POLLED: &str = "a future is not polled after it was ready";
+
+fn name_of(policy: &Policy) -> Option<HeaderValue> {
+    HeaderValue::from_str(policy.name()?).ok()
 }
 
 impl<O: Observer, T: Timer> Plan<O, T> {

@@ -1,6 +1,7 @@
 //! What moderation changes in heads.
 
 use super::content::Treatment;
+use super::request::RequestTreatment;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG,
     IF_RANGE, RANGE, UPGRADE,
@@ -8,6 +9,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const MODE: HeaderName = HeaderName::from_static("x-holdback-mode");
+const REQUEST: HeaderName = HeaderName::from_static("x-holdback-request");
 const POLICY: HeaderName = HeaderName::from_static("x-holdback-policy");
 /// Tells nginx, and those who copied it, not to collect the stream.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -51,11 +53,32 @@ pub(super) fn keep_flowing(response: &mut HeaderMap) {
     response.entry(ACCEL_BUFFERING).or_insert(HeaderValue::from_static("no"));
 }
 
-/// Says what was done, and by which policy.
-pub(super) fn announce(response: &mut HeaderMap, treatment: Treatment, policy: Option<HeaderValue>) {
-    response.insert(MODE, HeaderValue::from_static(treatment.name()));
-    match policy {
-        Some(policy) => response.insert(POLICY, policy),
-        None => response.remove(POLICY),
-    };
+/// Says of a request that it has other content now, of this length.
+pub(super) fn replace_bytes(request: &mut HeaderMap, len: usize) {
+    // A request that came in chunks goes on as its transport likes; with a length, too, its end could be read twice.
+    let has_length = request.contains_key(CONTENT_LENGTH);
+    forget_bytes(request);
+    if has_length {
+        request.insert(CONTENT_LENGTH, len.into());
+    }
+}
+
+/// Says what was done with the response and with its request, and by which policy.
+pub(crate) fn announce(
+    response: &mut HeaderMap,
+    treatment: Option<Treatment>,
+    request: Option<RequestTreatment>,
+    policy: Option<HeaderValue>,
+) {
+    let values = [
+        (MODE, treatment.map(|treatment| HeaderValue::from_static(treatment.name()))),
+        (REQUEST, request.map(|treatment| HeaderValue::from_static(treatment.name()))),
+        (POLICY, policy),
+    ];
+    for (name, value) in values {
+        match value {
+            Some(value) => response.insert(name, value),
+            None => response.remove(name),
+        };
+    }
 }

@@ -1,9 +1,10 @@
 use super::asked::Asked;
-use super::body::ResponseBody;
+use super::body::{RequestBody, ResponseBody};
 use super::choose::{Choose, Watch};
 use super::content::OtherContent;
 use super::future::{Plan, ResponseFuture};
 use super::headers;
+use super::request::Onward;
 use crate::body::{Shutdown, Timer};
 use http::{Request, Response};
 use http_body::Body;
@@ -11,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower_service::Service;
 
-/// Moderates the responses of `S`. Made by [`HoldbackLayer`](super::HoldbackLayer).
+/// Moderates the responses of `S`, and its requests. Made by [`HoldbackLayer`](super::HoldbackLayer).
 #[derive(Clone, Debug)]
 pub struct Holdback<S, C, W, T> {
     // Readiness is the inner service's alone, so a clone is as ready as a clone of it.
@@ -44,15 +45,16 @@ impl<S, C, W, T> Holdback<S, C, W, T> {
 
 impl<S, C, W, T, ReqBody, ResBody> Service<Request<ReqBody>> for Holdback<S, C, W, T>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
     C: Choose,
     W: Watch,
     T: Timer + Clone,
+    ReqBody: Body,
     ResBody: Body,
 {
     type Response = Response<ResponseBody<ResBody, W::Observer, T>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody, W::Observer, T>;
+    type Future = ResponseFuture<S, ReqBody, ResBody, W::Observer, T>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -61,7 +63,11 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         let Settings { choose, watch, timer, handling } = &self.settings;
-        let plan = choose.choose(&head).map(|policy| Plan {
+        let Some(policy) = choose.choose(&head) else {
+            let request = Request::from_parts(head, RequestBody::as_it_comes(body));
+            return ResponseFuture::asked(self.inner.call(request), None, None);
+        };
+        let plan = Plan {
             policy,
             observer: watch.watch(&head),
             timer: timer.clone(),
@@ -69,10 +75,16 @@ where
             method: head.method.clone(),
             uri: head.uri.clone(),
             asked: head.extensions.get::<Asked>().cloned().unwrap_or_default(),
-        });
-        if plan.is_some() {
-            headers::ask_for_plain(&mut head.headers);
+        };
+        headers::ask_for_plain(&mut head.headers);
+        match Onward::of(&plan.policy, handling, head, body) {
+            Onward::Now(request, treatment) => ResponseFuture::asked(self.inner.call(request), treatment, Some(plan)),
+            Onward::Read(reading) => {
+                // The one that was asked whether it is ready is to be called; its clone was not asked.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                ResponseFuture::reading(ready, reading, plan)
+            }
         }
-        ResponseFuture::new(self.inner.call(Request::from_parts(head, body)), plan)
     }
 }

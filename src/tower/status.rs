@@ -1,6 +1,6 @@
-//! The status of a response whose content an error has taken the place of.
+//! The status of a response whose content an error has taken the place of, or that nobody was asked for.
 
-use crate::wire::Ending;
+use crate::wire::{Ending, Refused};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode, response};
 
@@ -13,6 +13,16 @@ pub(super) fn of(ending: &Ending) -> StatusCode {
         Ending::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         Ending::ShutDown => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// The status that says why a request did not go on. Every SDK raises them, and none asks again but after a 503.
+pub(super) fn of_refused(refused: &Refused) -> StatusCode {
+    match refused {
+        Refused::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Refused::OtherContent => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refused::ShutDown => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -99,6 +99,17 @@ impl EventStream {
         self.ending_of(result, now, observer)
     }
 
+    /// Takes an event that is not read; gives back the ending if it brought one.
+    pub(crate) fn push_unread(&mut self, raw: Bytes, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
+        let result = match self.framer {
+            Framer::Messages(_) => self.moderator.enqueue(Incoming::new(&Event::new(raw)), now),
+            // It would tear an event of the framing apart.
+            _ => Err(Failure::Malformed),
+        };
+        self.moderator.release(now, observer);
+        self.ending_of(result, now, observer)
+    }
+
     /// The upstream came to its end.
     pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Ending {
         let result = self.read_rest(now, observer);
@@ -303,7 +314,8 @@ impl EventStream {
     }
 
     fn note(&mut self, signals: &Signals, event: &Event) {
-        self.progress.reported_error |= signals.is_error;
+        // A connection of messages goes on behind one that speaks of an error: it may be about a request.
+        self.progress.reported_error |= signals.is_error && !matches!(self.framer, Framer::Messages(_));
         self.progress.concluded = signals.is_conclusion || (self.progress.concluded && !signals.is_beginning);
         self.progress.complete =
             signals.is_end || (self.progress.complete && !signals.is_beginning && !signals.has_choice);

@@ -5,7 +5,7 @@ use super::document::Document;
 use super::events::EventStream;
 use super::framing::Framing;
 use super::plain::PlainText;
-use super::{Dialect, Ending, FilterOptions, Observer};
+use super::{Dialect, Ending, Failure, FilterOptions, Observer};
 use crate::policy::Policy;
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
@@ -79,6 +79,34 @@ impl Filter {
             State::Text(text) => text.push(chunk, now, observer),
             State::Events(events) => events.push(chunk, now, observer),
             State::Json(document) => document.push(chunk, now),
+        };
+        self.end(ending, observer);
+    }
+
+    /// Takes an event that no rule can read, such as a message of sound among those of text, and lets it leave as it is when
+    /// its turn has come. The framing must be known, and be one in which each push is an event; in any other this is
+    /// nothing but a fault of the stream.
+    ///
+    /// ```
+    /// use holdback::wire::{FilterOptions, Framing};
+    /// use holdback::{Dialect, Filter, Policy, Rule};
+    /// use std::time::Instant;
+    ///
+    /// let policy = Policy::builder().rule(Rule::literal("codename", "Nightjar")).build()?;
+    /// let mut options = FilterOptions::default();
+    /// options.framing = Some(Framing::Messages);
+    /// let mut filter = Filter::with_options(&policy, Some(Dialect::Json), options);
+    /// filter.push_unread("\u{1}\u{2}".into(), Instant::now(), &mut ());
+    /// assert_eq!(filter.pop().as_deref(), Some(&b"\x01\x02"[..]));
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn push_unread(&mut self, event: Bytes, now: Instant, observer: &mut dyn Observer) {
+        if self.ending.is_some() {
+            return;
+        }
+        let ending = match &mut self.state {
+            State::Events(events) => events.push_unread(event, now, observer),
+            State::Undecided(_) | State::Text(_) | State::Json(_) => Some(Ending::UpstreamFailed(Failure::Malformed)),
         };
         self.end(ending, observer);
     }

@@ -252,7 +252,7 @@ pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a [u8])>)
     out
 }
 
-/// Why a stream ends with an error.
+/// Why a client gets an error of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The policy stopped it where only an error cannot be mistaken for an end.
@@ -260,6 +260,21 @@ pub(crate) enum Fault {
     Upstream(Failure),
     TimedOut,
     ShutDown,
+    /// Its request was refused.
+    Request(RequestFault),
+}
+
+/// What is wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestFault {
+    /// The policy stopped it. 400.
+    Stopped,
+    /// 400.
+    Unreadable,
+    /// 413.
+    TooLarge,
+    /// Its content is none that can be moderated. 415.
+    OtherContent,
 }
 
 impl Fault {
@@ -280,6 +295,7 @@ impl Fault {
             Fault::Upstream(Failure::Overflow) => "moderation_error",
             Fault::Upstream(_) | Fault::TimedOut => "upstream_error",
             Fault::ShutDown => "holdback_error",
+            Fault::Request(_) => "invalid_request_error",
         }
     }
 
@@ -294,6 +310,10 @@ impl Fault {
             Fault::Upstream(Failure::Overflow) => "moderation_overflow",
             Fault::TimedOut => "upstream_timeout",
             Fault::ShutDown => "shut_down",
+            Fault::Request(RequestFault::Stopped) => "content_filter",
+            Fault::Request(RequestFault::Unreadable) => "request_unreadable",
+            Fault::Request(RequestFault::TooLarge) => "request_too_large",
+            Fault::Request(RequestFault::OtherContent) => "request_not_moderated",
         }
     }
 
@@ -310,6 +330,14 @@ impl Fault {
             }
             Fault::TimedOut => "The upstream sent nothing for too long.",
             Fault::ShutDown => "The server had to stop before the response was complete.",
+            Fault::Request(RequestFault::Stopped) => "The request was refused by a content policy.",
+            Fault::Request(RequestFault::Unreadable) => {
+                "The request cannot be read: it is not JSON, has a key twice in an object, is nested too deep or broke off."
+            }
+            Fault::Request(RequestFault::TooLarge) => "The request is larger than what can be moderated.",
+            Fault::Request(RequestFault::OtherContent) => {
+                "A request of this content type or coding cannot be moderated, and is not passed on."
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! text, and every other string, number and key is a text of its own.
 
 use super::coding::Coding;
+use super::grammar::{Fault, RequestFault};
 use super::json::{Kind, Refusal, Tape, unescape_into};
 use super::lanes::coding_of;
 use super::moderate::Moderator;
@@ -11,7 +12,7 @@ use super::queue::{Edit, apply};
 use super::renamed::Renamed;
 use super::rows::{Group, Label, Layout, Role, Row};
 use super::table::{Found, Names, Part, Table, Walked};
-use super::{FilterOptions, Limits, Observer};
+use super::{Dialect, FilterOptions, Limits, Observer};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
 use std::fmt;
@@ -43,6 +44,50 @@ pub enum Refused {
     TooDeep,
     /// It is longer than [`Limits::event_bytes`].
     TooLarge,
+    /// Its content type or content coding is none that can be read. Told by whoever has seen its head.
+    OtherContent,
+    /// It broke off. Told by whoever receives it.
+    CutOff,
+    /// The server that received it had to stop.
+    ShutDown,
+}
+
+impl Refused {
+    /// Its word in logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Refused::Terminated(_) => "terminated",
+            Refused::NotJson => "request_not_json",
+            Refused::DuplicateKey => "request_duplicate_key",
+            Refused::TooDeep => "request_too_deep",
+            Refused::TooLarge => "request_too_large",
+            Refused::OtherContent => "request_not_moderated",
+            Refused::CutOff => "request_cut",
+            Refused::ShutDown => "shut_down",
+        }
+    }
+
+    /// The JSON document that says so to clients of a dialect, in the form of its API's own errors.
+    ///
+    /// ```
+    /// use holdback::Dialect;
+    /// use holdback::wire::Refused;
+    ///
+    /// let body = Refused::TooLarge.document(Dialect::Anthropic);
+    /// assert!(body.starts_with(br#"{"type":"error","error":{"type":"request_too_large","message":"#));
+    /// ```
+    pub fn document(&self, dialect: Dialect) -> Bytes {
+        let fault = match self {
+            Refused::Terminated(_) => Fault::Request(RequestFault::Stopped),
+            Refused::NotJson | Refused::DuplicateKey | Refused::TooDeep | Refused::CutOff => {
+                Fault::Request(RequestFault::Unreadable)
+            }
+            Refused::TooLarge => Fault::Request(RequestFault::TooLarge),
+            Refused::OtherContent => Fault::Request(RequestFault::OtherContent),
+            Refused::ShutDown => Fault::ShutDown,
+        };
+        (dialect.grammar().fault_document)(fault).into()
+    }
 }
 
 /// Moderates the JSON body of a request under a policy's rules for requests.
@@ -271,6 +316,9 @@ impl fmt::Display for Refused {
             Refused::DuplicateKey => "an object of the request has a key twice",
             Refused::TooDeep => "the request is nested too deep",
             Refused::TooLarge => "the request is too large to be read",
+            Refused::OtherContent => "the request's content type or coding cannot be read",
+            Refused::CutOff => "the request broke off",
+            Refused::ShutDown => "the server had to stop before it had the whole request",
         })
     }
 }

@@ -107,6 +107,11 @@ impl Upstream {
         format!("http://{}", self.0.local_addr().expect("bound"))
     }
 
+    /// The next connection, of which nothing was read.
+    pub async fn connection(&self) -> TcpStream {
+        soon(self.0.accept()).await.expect("a connection").0
+    }
+
     /// The next request, read whole.
     pub async fn request(&self) -> Exchange {
         loop {

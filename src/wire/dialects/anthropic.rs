@@ -4,7 +4,7 @@
 //! all of it (a search result does), and ends with one. Bedrock wraps the same events in frames.
 
 use crate::policy::ChannelKind::{Reasoning, Text, ToolResult};
-use crate::wire::grammar::{Account, Edits, Fault, Grammar, Members, ROOT, Said};
+use crate::wire::grammar::{Account, Edits, Fault, Grammar, Members, ROOT, RequestFault, Said};
 use crate::wire::rows::{Group, Label, Layout, Role, Row};
 use crate::wire::table::Table;
 use std::sync::LazyLock;
@@ -199,6 +199,8 @@ fn stop_document(body: &[u8]) -> Option<Vec<u8>> {
 fn fault_document(fault: Fault) -> Vec<u8> {
     let kind = match fault {
         Fault::TimedOut => "timeout_error",
+        Fault::Request(RequestFault::TooLarge) => "request_too_large",
+        Fault::Request(_) => "invalid_request_error",
         _ => "api_error",
     };
     format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"{}"}}}}"#, fault.message()).into_bytes()
