@@ -378,10 +378,25 @@ fn a_refusal_has_the_form_of_its_api() {
     };
     let message = "The request was refused by a content policy.";
     let open_ai = json!({ "error": { "message": message, "type": "invalid_request_error", "param": null, "code": "content_filter" } });
-    assert_eq!(refuse(CHAT), open_ai);
-    assert_eq!(refuse("/what/nobody/knows"), open_ai);
+    for path in [CHAT, "/v1/responses", "/what/nobody/knows"] {
+        assert_eq!(refuse(path), open_ai, "{path}");
+    }
     let anthropic = json!({ "type": "error", "error": { "type": "invalid_request_error", "message": message } });
     assert_eq!(refuse("/v1/messages"), anthropic);
+    let gemini = refuse("/v1beta/models/m:streamGenerateContent");
+    assert_eq!((&gemini["error"]["code"], &gemini["error"]["status"]), (&json!(400), &json!("INVALID_ARGUMENT")));
+    assert_eq!(gemini["error"]["message"], message);
+    assert_eq!(refuse("/api/chat"), json!({ "error": message }));
+    assert_eq!(refuse("/v2/chat"), json!({ "message": message }));
+    assert_eq!(refuse("/model/m/converse-stream"), json!({ "message": message }));
+}
+
+#[test]
+fn an_error_of_amazons_has_its_name_in_the_head() {
+    for (path, name) in [("/model/m/invoke", Some("ValidationException")), (CHAT, None)] {
+        let (_, answer) = send(&layer(), post(path, "application/json", &Upload::of(r#"["Basilisk"]"#)));
+        assert_eq!(at_once(answer).0.headers.get("x-amzn-errortype").map(|name| name.to_str().unwrap()), name);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::content::Treatment;
 use super::request::RequestTreatment;
+use crate::wire::{Dialect, Refused};
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG,
     IF_RANGE, RANGE, UPGRADE,
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const MODE: HeaderName = HeaderName::from_static("x-holdback-mode");
 const REQUEST: HeaderName = HeaderName::from_static("x-holdback-request");
 const POLICY: HeaderName = HeaderName::from_static("x-holdback-policy");
+const AMAZON_ERROR: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// Tells nginx, and those who copied it, not to collect the stream.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -60,6 +62,19 @@ pub(super) fn replace_bytes(request: &mut HeaderMap, len: usize) {
     forget_bytes(request);
     if has_length {
         request.insert(CONTENT_LENGTH, len.into());
+    }
+}
+
+/// Names an error of ours where an API's clients do not find its name in the content.
+pub(super) fn name_error(response: &mut HeaderMap, dialect: Dialect, refused: &Refused) {
+    if let Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke = dialect {
+        response.insert(
+            AMAZON_ERROR,
+            HeaderValue::from_static(match refused {
+                Refused::ShutDown => "ServiceUnavailableException",
+                _ => "ValidationException",
+            }),
+        );
     }
 }
 

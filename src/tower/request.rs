@@ -8,7 +8,6 @@ use super::{headers, status};
 use crate::body::{Begun, Timer};
 use crate::policy::{ChannelKind, Policy};
 use crate::wire::{Dialect, Ending, Limits, Observer, Refused, RequestOutcome, moderate_request};
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, request};
 use http_body::Body;
@@ -164,8 +163,9 @@ pub(super) fn refusal<B: Body, O: Observer, T: Timer>(
         Refused::CutOff => observer.ending(&Ending::ClientGone),
         _ => {}
     }
-    let document: Bytes = refused.document(Dialect::of_route(path).unwrap_or(Dialect::Json));
-    let mut response = Response::new(ResponseBody::whole(Whole::new(document)));
+    let dialect = Dialect::of_route(path).unwrap_or(Dialect::Json);
+    let mut response = Response::new(ResponseBody::whole(Whole::new(refused.document(dialect))));
+    headers::name_error(response.headers_mut(), dialect, &refused);
     *response.status_mut() = status::of_refused(&refused);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers::announce(response.headers_mut(), None, Some(RequestTreatment::Refused), policy);

@@ -6,7 +6,7 @@
 
 use crate::policy::ChannelKind::{Reasoning, Text, ToolArgs, ToolResult};
 use crate::wire::Failure;
-use crate::wire::grammar::{Account, Edits, Fault, Grammar, Members, Said, object};
+use crate::wire::grammar::{Account, Edits, Fault, Grammar, Members, RequestFault, Said, object};
 use crate::wire::rows::{Cites, Group, Label, Layout, Role, Row, Unit};
 use crate::wire::table::Table;
 use std::sync::LazyLock;
@@ -224,6 +224,9 @@ pub(super) fn fault_document(fault: Fault) -> Vec<u8> {
         Fault::TimedOut => (504, "DEADLINE_EXCEEDED"),
         Fault::Upstream(Failure::Overflow) => (500, "INTERNAL"),
         Fault::Upstream(_) | Fault::ShutDown => (503, "UNAVAILABLE"),
+        Fault::Request(RequestFault::TooLarge) => (413, "INVALID_ARGUMENT"),
+        Fault::Request(RequestFault::OtherContent) => (415, "INVALID_ARGUMENT"),
+        Fault::Request(_) => (400, "INVALID_ARGUMENT"),
     };
     let (reason, message) = (fault.code().to_ascii_uppercase(), fault.message());
     format!(

@@ -101,7 +101,8 @@ fn fault_document(fault: Fault) -> Vec<u8> {
     object([("jsonrpc", &b"\"2.0\""[..]), ("id", b"null"), ("error", error_of(fault).as_bytes())])
 }
 
-/// JSON-RPC's code of an internal error.
+/// With JSON-RPC's code of an internal error, or of an invalid request.
 fn error_of(fault: Fault) -> String {
-    format!(r#"{{"code":-32603,"message":"{}"}}"#, fault.message())
+    let code = if let Fault::Request(_) = fault { -32600 } else { -32603 };
+    format!(r#"{{"code":{code},"message":"{}"}}"#, fault.message())
 }
