@@ -14,6 +14,7 @@ mod mcp;
 mod ollama;
 pub(crate) mod openai_chat;
 mod openai_completions;
+mod openai_realtime;
 mod openai_responses;
 mod replicate;
 mod vercel_ui;
@@ -31,7 +32,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 18] = [
+const ALL: [&Grammar; 19] = [
     &anthropic::GRAMMAR,
     &cohere::GRAMMAR,
     &gemini_interactions::GRAMMAR,
@@ -39,6 +40,7 @@ const ALL: [&Grammar; 18] = [
     &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
     &openai_completions::GRAMMAR,
+    &openai_realtime::GRAMMAR,
     &openai_responses::GRAMMAR,
     &ag_ui::GRAMMAR,
     &vercel_ui::GRAMMAR,
@@ -54,7 +56,7 @@ const ALL: [&Grammar; 18] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 19] = [
+    pub const ALL: [Dialect; 20] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::AgUi,
@@ -70,6 +72,7 @@ impl Dialect {
         Dialect::Ollama,
         Dialect::OpenAiChat,
         Dialect::OpenAiCompletions,
+        Dialect::OpenAiRealtime,
         Dialect::OpenAiResponses,
         Dialect::Replicate,
         Dialect::VercelUi,
@@ -102,6 +105,7 @@ impl Dialect {
             Dialect::Ollama => "ollama",
             Dialect::OpenAiChat => "openai-chat",
             Dialect::OpenAiCompletions => "openai-completions",
+            Dialect::OpenAiRealtime => "openai-realtime",
             Dialect::OpenAiResponses => "openai-responses",
             Dialect::Replicate => "replicate",
             Dialect::VercelUi => "vercel-ui",
@@ -112,7 +116,7 @@ impl Dialect {
     /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
     pub(crate) fn framing(self) -> Option<Framing> {
         match self {
-            Dialect::Text | Dialect::Gemini | Dialect::GeminiLive => None,
+            Dialect::Text | Dialect::Gemini | Dialect::GeminiLive | Dialect::OpenAiRealtime => None,
             Dialect::Json => Some(Framing::Document),
             Dialect::AgUi | Dialect::Anthropic | Dialect::Cohere | Dialect::GeminiInteractions => {
                 Some(Framing::EventStream)
@@ -156,6 +160,7 @@ impl Dialect {
             Dialect::Ollama => ollama::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
             Dialect::OpenAiCompletions => openai_completions::GRAMMAR,
+            Dialect::OpenAiRealtime => openai_realtime::GRAMMAR,
             Dialect::OpenAiResponses => openai_responses::GRAMMAR,
             Dialect::Replicate => replicate::GRAMMAR,
             Dialect::VercelUi => vercel_ui::GRAMMAR,
@@ -193,6 +198,7 @@ const ROUTES: &[(&str, Dialect)] = &[
     (":streamGenerateContent", Dialect::Gemini),
     (".BidiGenerateContent", Dialect::GeminiLive),
     ("/interactions", Dialect::GeminiInteractions),
+    ("/realtime", Dialect::OpenAiRealtime),
     ("/responses", Dialect::OpenAiResponses),
     ("/api/chat", Dialect::Ollama),
     ("/api/generate", Dialect::Ollama),
