@@ -82,6 +82,10 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
             // Sound waits behind the last word of what is said.
             continue;
         }
+        if dialect == Dialect::GeminiLive {
+            // Sound waits behind the last word that is spoken.
+            continue;
+        }
         let waiting = waiting(&policy, dialect, &input);
         most = most.max(waiting.iter().copied().max().unwrap_or(0));
         sum += waiting.iter().sum::<usize>();

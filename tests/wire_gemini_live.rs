@@ -65,10 +65,12 @@ fn a_call_does_not_wait_for_the_turn_that_waits_for_its_result() {
     let mut live = Filter::with_options(&usual(), LIVE, options.clone());
     live.push(call(r#"{"a":"a secret"}"#).into(), Instant::now(), &mut ());
     assert_eq!(live.pop(), Some(Bytes::from(call(r#"{"a":"a [s]"}"#))));
-    let messages = [call("{}"), call(r#"{"a":"forbidden"}"#)].map(Bytes::from);
-    let output = filter(Filter::with_options(&usual(), LIVE, options), messages);
     let none = "{\"toolCall\":{\"functionCalls\":[]}}\n";
-    assert_eq!(output.text(), call("{}") + none + &STOP.replace('\n', ""));
+    for (stopped, left) in [(call(r#"{"a":"forbidden"}"#), ""), (call("{}").replace("\"f\"", "\"forbidden\""), none)] {
+        let messages = [call("{}"), stopped].map(Bytes::from);
+        let output = filter(Filter::with_options(&usual(), LIVE, options.clone()), messages);
+        assert_eq!(output.text(), call("{}") + left + &STOP.replace('\n', ""));
+    }
 }
 
 #[test]

@@ -141,6 +141,9 @@ pub fn split(stream: &[u8]) -> Vec<&[u8]> {
     if serde_json::from_slice::<Value>(stream).is_ok() {
         return vec![stream];
     }
+    if serde_json::from_slice::<Value>(stream).is_ok() {
+        return vec![stream];
+    }
     let end: &[u8] = if stream.starts_with(b"{") { b"\n" } else { b"\n\n" };
     let mut events = Vec::new();
     let mut rest = stream;
