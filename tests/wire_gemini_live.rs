@@ -65,8 +65,9 @@ fn a_call_does_not_wait_for_the_turn_that_waits_for_its_result() {
     let mut live = Filter::with_options(&usual(), LIVE, options.clone());
     live.push(call(r#"{"a":"a secret"}"#).into(), Instant::now(), &mut ());
     assert_eq!(live.pop(), Some(Bytes::from(call(r#"{"a":"a [s]"}"#))));
-    let none = "{\"toolCall\":{\"functionCalls\":[]}}\n";
-    for (stopped, left) in [(call(r#"{"a":"forbidden"}"#), ""), (call("{}").replace("\"f\"", "\"forbidden\""), none)] {
+    let named = r#"{"toolCall":{"functionCalls":[{"id":"c","name":"forbidden"}]}}"#;
+    let none = r#"{"toolCall":{"functionCalls":[]}}"#;
+    for (stopped, left) in [(call(r#"{"a":"forbidden"}"#), ""), (named.to_owned(), none)] {
         let messages = [call("{}"), stopped].map(Bytes::from);
         let output = filter(Filter::with_options(&usual(), LIVE, options.clone()), messages);
         assert_eq!(output.text(), call("{}") + left + &STOP.replace('\n', ""));
