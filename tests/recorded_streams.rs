@@ -78,6 +78,10 @@ fn the_packs_change_nothing_where_they_find_nothing_and_stall_nothing() {
         if whole.verdicts.is_empty() && !UNFINISHED.contains(&name.as_str()) {
             assert_eq!(whole.bytes, input, "{name}");
         }
+        if dialect == Dialect::GeminiLive {
+            // Sound waits behind the last word of what is said.
+            continue;
+        }
         let waiting = waiting(&policy, dialect, &input);
         most = most.max(waiting.iter().copied().max().unwrap_or(0));
         sum += waiting.iter().sum::<usize>();
@@ -249,8 +253,14 @@ fn a_redacted_word_is_nowhere() {
 #[test]
 fn every_stream_is_recognized_by_its_first_event() {
     let word = Policy::builder().rule(Rule::regex("word", r"\b[a-z]{7,}\b").redact("<{rule}>")).build().unwrap();
+    let mut unrecognized = Vec::new();
     for Recorded { name, dialect, bytes: input } in recorded() {
         let [told, found] = [Some(dialect), None].map(|dialect| cut(&word, dialect, &input, input.len()));
-        assert!(told == found, "{name}: the first event does not tell that it is of {dialect:?}");
+        // An error alone may be anyone's.
+        let is_error = drive::events(&input).first().is_none_or(|event| event.get("error").is_some());
+        if told != found && !is_error {
+            unrecognized.push(format!("{name} of {dialect:?}"));
+        }
     }
+    assert!(unrecognized.is_empty(), "{unrecognized:#?}");
 }

@@ -460,6 +460,10 @@ fn what_stands_around_a_chunk_is_watched() {
     let output = at_every_cut(&usual(), INVOKE, &stream);
     let expected = masked.replace("secret", "[s]").replace("1234567", "#");
     assert_eq!(said(&output).pop().unwrap().1, serde_json::from_str::<Value>(&expected).unwrap());
+    let stopped = [MODELS[1].stream(&["a"]), chunk(&masked.replace("the secret", "forbidden"))].concat();
+    let output = at_every_cut(&usual(), INVOKE, &stopped);
+    let last = said(&output).pop().unwrap().1;
+    assert_eq!(last, json!({"messageStop": {"stopReason": "content_filtered"}}), "behind the end it is said once more");
 }
 
 #[test]

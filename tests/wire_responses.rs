@@ -363,7 +363,7 @@ fn the_request_is_moderated_but_ends_nothing() {
     let request = |text: &str| {
         begin().replace("be kind", text).replace(
             "\"tools\":[]",
-            &format!("\"tools\":[{{\"type\":\"function\",\"name\":\"f\",\"parameters\":{{\"{text}\":1}}}}]"),
+            &format!("\"tools\":[{{\"type\":\"function\",\"name\":\"f\",\"parameters\":{{\"limit\":12345,\"goal\":\"{text}\"}}}}]"),
         )
     };
     let input = request("no secret, nor forbidden") + &open_message(0) + &delta(0, "Hi") + &close_message(0, "Hi");
@@ -372,6 +372,7 @@ fn the_request_is_moderated_but_ends_nothing() {
     assert_eq!(output.ending, Ending::Complete);
     assert!(!output.text().contains("secret") && !output.text().contains("forbidden"), "{}", output.text());
     assert!(output.text().contains("\"instructions\":\"no [s], nor \""), "{}", output.text());
+    assert!(output.text().contains("\"limit\":12345"), "its numbers are the client's own");
 }
 
 #[test]

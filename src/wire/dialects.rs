@@ -13,6 +13,8 @@ mod gemini_live;
 mod mcp;
 mod ollama;
 pub(crate) mod openai_chat;
+mod openai_completions;
+mod openai_realtime;
 mod openai_responses;
 mod replicate;
 mod vercel_ui;
@@ -30,13 +32,15 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 17] = [
+const ALL: [&Grammar; 19] = [
     &anthropic::GRAMMAR,
     &cohere::GRAMMAR,
     &gemini_interactions::GRAMMAR,
     &gemini_live::GRAMMAR,
     &gemini::GRAMMAR,
     &openai_chat::GRAMMAR,
+    &openai_completions::GRAMMAR,
+    &openai_realtime::GRAMMAR,
     &openai_responses::GRAMMAR,
     &ag_ui::GRAMMAR,
     &vercel_ui::GRAMMAR,
@@ -52,7 +56,7 @@ const ALL: [&Grammar; 17] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 18] = [
+    pub const ALL: [Dialect; 20] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::AgUi,
@@ -67,6 +71,8 @@ impl Dialect {
         Dialect::Mcp,
         Dialect::Ollama,
         Dialect::OpenAiChat,
+        Dialect::OpenAiCompletions,
+        Dialect::OpenAiRealtime,
         Dialect::OpenAiResponses,
         Dialect::Replicate,
         Dialect::VercelUi,
@@ -98,6 +104,8 @@ impl Dialect {
             Dialect::Mcp => "mcp",
             Dialect::Ollama => "ollama",
             Dialect::OpenAiChat => "openai-chat",
+            Dialect::OpenAiCompletions => "openai-completions",
+            Dialect::OpenAiRealtime => "openai-realtime",
             Dialect::OpenAiResponses => "openai-responses",
             Dialect::Replicate => "replicate",
             Dialect::VercelUi => "vercel-ui",
@@ -108,13 +116,14 @@ impl Dialect {
     /// How the dialect's streams are framed where nothing else is told; `None` if their first bytes tell.
     pub(crate) fn framing(self) -> Option<Framing> {
         match self {
-            Dialect::Text | Dialect::Gemini | Dialect::GeminiLive => None,
+            Dialect::Text | Dialect::Gemini | Dialect::GeminiLive | Dialect::OpenAiRealtime => None,
             Dialect::Json => Some(Framing::Document),
             Dialect::AgUi | Dialect::Anthropic | Dialect::Cohere | Dialect::GeminiInteractions => {
                 Some(Framing::EventStream)
             }
-            Dialect::Mcp | Dialect::OpenAiChat | Dialect::OpenAiResponses => Some(Framing::EventStream),
-            Dialect::Replicate | Dialect::VercelUi | Dialect::Watsonx => Some(Framing::EventStream),
+            Dialect::Mcp | Dialect::OpenAiChat | Dialect::OpenAiCompletions => Some(Framing::EventStream),
+            Dialect::OpenAiResponses | Dialect::Replicate => Some(Framing::EventStream),
+            Dialect::VercelUi | Dialect::Watsonx => Some(Framing::EventStream),
             Dialect::Ollama => Some(Framing::Lines),
             Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke => {
                 Some(Framing::AmazonEventStream)
@@ -150,6 +159,8 @@ impl Dialect {
             Dialect::Mcp => mcp::GRAMMAR,
             Dialect::Ollama => ollama::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
+            Dialect::OpenAiCompletions => openai_completions::GRAMMAR,
+            Dialect::OpenAiRealtime => openai_realtime::GRAMMAR,
             Dialect::OpenAiResponses => openai_responses::GRAMMAR,
             Dialect::Replicate => replicate::GRAMMAR,
             Dialect::VercelUi => vercel_ui::GRAMMAR,
@@ -182,10 +193,12 @@ impl std::error::Error for UnknownDialect {}
 const ROUTES: &[(&str, Dialect)] = &[
     ("/v2/chat", Dialect::Cohere),
     ("/chat/completions", Dialect::OpenAiChat),
+    ("/completions", Dialect::OpenAiCompletions),
     (":generateContent", Dialect::Gemini),
     (":streamGenerateContent", Dialect::Gemini),
     (".BidiGenerateContent", Dialect::GeminiLive),
     ("/interactions", Dialect::GeminiInteractions),
+    ("/realtime", Dialect::OpenAiRealtime),
     ("/responses", Dialect::OpenAiResponses),
     ("/api/chat", Dialect::Ollama),
     ("/api/generate", Dialect::Ollama),

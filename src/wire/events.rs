@@ -264,8 +264,8 @@ impl EventStream {
         } else if is_json {
             let read = self.moderator.read(incoming, event, observer);
             let signals = read.map_err(|failure| if was_error { Failure::Reported } else { failure })?;
-            // Some tell it twice.
-            if was_error && !signals.is_error {
+            // What says that the answer is at its end may say so behind an error.
+            if was_error && !signals.is_end {
                 return Err(Failure::Reported);
             }
             if signals.is_own_ending && self.moderator.stop().is_some() {

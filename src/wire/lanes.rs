@@ -5,6 +5,7 @@ use super::cuts::Cuts;
 use super::lane::{Added, Lane};
 use super::rows::Role;
 use super::snapshot::{Before, Shows, Snapshot};
+use super::table::is_named;
 use super::{Failure, Observer};
 use crate::hold::{Channel, Part};
 use crate::policy::{ChannelKind, Policy, Verdict};
@@ -141,6 +142,26 @@ impl Lanes {
         if self.by_key.is_empty() {
             self.entries.clear();
         }
+    }
+
+    /// No event waits any more: forgets those of choices with names that are at their end.
+    pub(crate) fn forget_named(&mut self) {
+        let (entries, by_key) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.by_key));
+        for (id, entry) in (0..).zip(entries) {
+            let is_over = is_named(entry.key.choice) && entry.lane.is_finished();
+            if by_key.get(&entry.key) == Some(&id) && !is_over {
+                self.by_key.insert(entry.key, self.entries.len() as u32);
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn has_choice(&self, choice: u32) -> bool {
+        self.by_key.range(keys_of(choice)).next().is_some()
     }
 
     /// The number of an unlisted member's name.

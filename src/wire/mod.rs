@@ -85,6 +85,10 @@ pub enum Dialect {
     Ollama,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
+    /// OpenAI's legacy completions, and those of compatible servers.
+    OpenAiCompletions,
+    /// OpenAI's Realtime API, by message or by line, and those of Azure and xAI.
+    OpenAiRealtime,
     /// OpenAI's Responses API, and those of Azure and compatible servers.
     OpenAiResponses,
     /// Replicate's streams of plain text.

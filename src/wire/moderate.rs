@@ -55,6 +55,8 @@ pub(crate) struct Moderator {
     /// The number of the event that left last, if it had one.
     last_number: Option<u64>,
     reader: Reader,
+    /// How many channels or names there may be before those are forgotten that are over.
+    remembered: usize,
     fields: Vec<Field>,
 }
 
@@ -165,6 +167,7 @@ impl Moderator {
             kept: Vec::new(),
             last_number: None,
             reader: Reader::new(limits.channels),
+            remembered: limits.channels / 2,
             fields: Vec::new(),
         }
     }

@@ -58,6 +58,18 @@ impl Reader {
         Ok(())
     }
 
+    /// How many names tell choices apart.
+    pub(crate) fn names(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Keeps only names with these numbers.
+    pub(crate) fn retain_names(&mut self, stays: impl Fn(u32) -> bool) {
+        self.names.retain(stays);
+        // What was read last has numbers in it.
+        self.tape = Tape::default();
+    }
+
     pub(crate) fn tape(&self) -> &Tape {
         &self.tape
     }

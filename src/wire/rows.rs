@@ -216,7 +216,7 @@ pub(crate) enum Role {
     Usage,
     /// The event's number in its stream: the filter's own events go on from there.
     Sequence,
-    /// Repeats the request. Moderated, each string as a text of its own, but nothing in it ends the stream: a request
+    /// Repeats the request. Each string in it is moderated as a text of its own, but none ends the stream: a request
     /// may name what an answer must not.
     Request,
     /// Carries no model text.

@@ -2,7 +2,7 @@
 
 mod walk;
 
-pub(crate) use walk::{Names, Walked};
+pub(crate) use walk::{Names, Walked, is_named};
 
 use super::coding::Coding;
 use super::json::{Kind, Tape};

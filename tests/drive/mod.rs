@@ -138,6 +138,9 @@ pub fn split(stream: &[u8]) -> Vec<&[u8]> {
     if stream.starts_with(b"\0") {
         return frames::split(stream);
     }
+    if serde_json::from_slice::<Value>(stream).is_ok() {
+        return vec![stream];
+    }
     let end: &[u8] = if stream.starts_with(b"{") { b"\n" } else { b"\n\n" };
     let mut events = Vec::new();
     let mut rest = stream;
@@ -192,15 +195,19 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("captured-here/aimock__openai-chat", Dialect::OpenAiChat),
     ("captured-here/litellm-proxy__anthropic", Dialect::Anthropic),
     ("captured-here/litellm-proxy__chat", Dialect::OpenAiChat),
+    ("captured-here/aimock__openai-responses", Dialect::OpenAiResponses),
     ("captured-here/llamacpp-server__anthropic", Dialect::Anthropic),
     ("captured-here/llamacpp-server__chat-logprobs", Dialect::OpenAiChat),
     ("captured-here/llamacpp-server__chat.", Dialect::OpenAiChat),
+    ("captured-here/llamacpp-server__responses", Dialect::OpenAiResponses),
+    ("captured-here/llamacpp-server__v1-completions", Dialect::OpenAiCompletions),
     ("captured-here/mcp", Dialect::Mcp),
     ("captured-here/pydantic-ai__ag-ui", Dialect::AgUi),
     ("captured-here/pydantic-ai__vercel-ui", Dialect::VercelUi),
     ("captured-here/vercel-ai", Dialect::VercelUi),
     ("cohere-v2", Dialect::Cohere),
     ("compat-chat", Dialect::OpenAiChat),
+    ("compat-completions", Dialect::OpenAiCompletions),
     ("compat-responses", Dialect::OpenAiResponses),
     ("derived/agui_custom", Dialect::AgUi),
     ("derived/agui_end", Dialect::AgUi),
@@ -214,6 +221,7 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("derived/oll_extra", Dialect::Ollama),
     ("derived/oll_full", Dialect::Ollama),
     ("derived/oll_hb", Dialect::Ollama),
+    ("derived/resp_", Dialect::OpenAiResponses),
     ("derived/vui_abort", Dialect::VercelUi),
     ("derived/vui_cf", Dialect::VercelUi),
     ("derived/vui_extra", Dialect::VercelUi),
@@ -230,7 +238,9 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("ollama-chat", Dialect::Ollama),
     ("ollama-generate", Dialect::Ollama),
     ("openai-chat", Dialect::OpenAiChat),
+    ("openai-completions", Dialect::OpenAiCompletions),
     ("openai-responses", Dialect::OpenAiResponses),
+    ("realtime-openai", Dialect::OpenAiRealtime),
     ("replicate", Dialect::Replicate),
     ("watsonx", Dialect::Watsonx),
 ];

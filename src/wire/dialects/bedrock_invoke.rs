@@ -109,7 +109,7 @@ const LAYOUT: Layout = Layout {
         Group::of(&[BLOCK_DELTA], &[Row("contentBlockDelta.contentBlockIndex", Role::Inert)]),
         Group::of(&[BLOCK_STOP], &[Row("contentBlockStop", Role::Ends(INPUT))]),
         Group::of(&[BLOCK_STOP], &[Row("contentBlockStop.contentBlockIndex", Role::Inert)]),
-        Group::of(&[MESSAGE_STOP], &[Row("messageStop", Role::End), Row("messageStop.stopReason", Role::Inert)]),
+        Group::of(&[MESSAGE_STOP], &[Row("messageStop", Role::Concludes), Row("messageStop.stopReason", Role::Inert)]),
         Group::of(&[METADATA], ACCOUNTS).under("metadata"),
         Group::of(&[METADATA], GUARDRAIL).under("metadata.trace.guardrail"),
     ],

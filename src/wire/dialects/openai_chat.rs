@@ -59,7 +59,7 @@ const FUNCTION_CALL: Label = Label::args("function_call");
 /// Free text, in whatever grammar the tool asks for.
 const INPUT: Label = Label::text("input", ToolArgs);
 
-const ROOT: &[Row] = &[
+pub(super) const ROOT: &[Row] = &[
     Row("id", Role::Inert),
     Row("object", Role::Inert),
     Row("created", Role::Inert),
@@ -97,7 +97,7 @@ const ROOT: &[Row] = &[
     Row("choices", Role::Inert),
 ];
 
-const CHOICE: &[Row] = &[
+pub(super) const CHOICE: &[Row] = &[
     Row("", Role::Choice),
     Row("index", Role::Inert),
     Row("seed", Role::Inert),
@@ -228,20 +228,25 @@ fn document() -> &'static Table {
 }
 
 fn recognizes(_: &[u8], event: &Members<'_>) -> bool {
-    event.value("choices").is_some_and(|choices| choices.starts_with(b"["))
+    let is_legacy = event.string("object") == Some(b"text_completion");
+    !is_legacy && event.value("choices").is_some_and(|choices| choices.starts_with(b"["))
 }
 
 fn is_end(data: &[u8]) -> bool {
     data == b"[DONE]"
 }
 
-/// A finish chunk for each choice that is open, the usage if the client asked for it and the upstream told it, and
-/// the end.
 fn stop(account: &Account<'_>) -> Option<Vec<Said>> {
+    stop_saying(account, r#""delta":{}"#)
+}
+
+/// A finish chunk for each choice that is open, with this for its text, the usage if the client asked for it and the
+/// upstream told it, and the end.
+pub(super) fn stop_saying(account: &Account<'_>, nothing: &str) -> Option<Vec<Said>> {
     let chunk = account.first.as_ref().filter(|first| first.has("choices"))?;
     let mut events = Vec::new();
     for index in &account.open_choices {
-        let choice = format!(r#"[{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"content_filter"}}]"#);
+        let choice = format!(r#"[{{"index":{index},{nothing},"logprobs":null,"finish_reason":"content_filter"}}]"#);
         events.push(Said::data(like(chunk, &[("choices", choice.as_bytes())])));
     }
     if let (Some(usage), UsageChunk::Asked) = (account.usage, account.usage_chunk) {

@@ -1,15 +1,21 @@
 use super::*;
-use crate::wire::Dialect::{Anthropic, Cohere, Gemini, GeminiInteractions, GeminiLive, OpenAiChat};
+use crate::wire::Dialect::{
+    Anthropic, Cohere, Gemini, GeminiInteractions, GeminiLive, OpenAiChat, OpenAiCompletions, OpenAiRealtime,
+    OpenAiResponses,
+};
 use crate::wire::test_data::shared_folder;
 
 /// Dialects whose events no other one takes for its own, and the folders of their recorded streams.
-const OWN: [(Dialect, &[&str]); 6] = [
+const OWN: [(Dialect, &[&str]); 9] = [
     (Anthropic, &["anthropic"]),
     (Cohere, &["cohere-v2"]),
     (Gemini, &["gemini", "gemini-jsonarray"]),
     (GeminiInteractions, &["gemini-interactions"]),
     (GeminiLive, &["gemini-live"]),
     (OpenAiChat, &["openai-chat", "azure-chat"]),
+    (OpenAiCompletions, &["openai-completions"]),
+    (OpenAiRealtime, &["realtime-openai"]),
+    (OpenAiResponses, &["openai-responses", "azure-responses"]),
 ];
 
 /// The kind and the JSON of a stream's first event, or of its first line or element.
@@ -59,13 +65,18 @@ fn each_recorded_stream_is_recognized_by_its_own_dialect_alone() {
 /// How streams begin, or documents: each is taken by its own dialect and by no other.
 #[test]
 fn first_events_are_told_apart() {
-    let firsts: [(Dialect, &str, &str); 11] = [
+    let firsts: [(Dialect, &str, &str); 16] = [
         (Dialect::Anthropic, "message_start", r#"{"type":"message_start","message":{"id":"m"}}"#),
         (Dialect::Anthropic, "", r#"{"type":"message","content":[]}"#),
         (Dialect::Anthropic, "error", r#"{"type":"error","error":{"type":"t","message":"m"}}"#),
         (Dialect::OpenAiChat, "", r#"{"object":"chat.completion.chunk","choices":[{"index":0,"delta":{}}]}"#),
         (Dialect::OpenAiChat, "", r#"{"choices":[],"prompt_filter_results":[]}"#),
         (Dialect::OpenAiChat, "", r#"{"object":"chat.completion","choices":[{"index":0,"message":{}}]}"#),
+        (Dialect::OpenAiCompletions, "", r#"{"object":"text_completion","choices":[{"index":0,"text":"a"}]}"#),
+        (Dialect::OpenAiCompletions, "", r#"{"object":"text_completion","choices":[],"prompt_filter_results":[]}"#),
+        (Dialect::OpenAiRealtime, "", r#"{"type":"session.created","event_id":"e","session":{}}"#),
+        (Dialect::OpenAiRealtime, "", r#"{"type":"response.created","event_id":"e","response":{"id":"r"}}"#),
+        (Dialect::OpenAiRealtime, "", r#"{"type":"conversation.item.create","item":{}}"#),
         (Dialect::OpenAiResponses, "response.created", r#"{"type":"response.created","response":{"id":"r"}}"#),
         (Dialect::OpenAiResponses, "", r#"{"type":"response.output_text.delta","delta":"a"}"#),
         (Dialect::OpenAiResponses, "", r#"{"object":"response","output":[]}"#),

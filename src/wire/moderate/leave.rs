@@ -1,12 +1,13 @@
 //! How events leave: in order, each when every text in it is decided, with what was cut spliced out.
 
-use super::{Moderator, emptied};
+use super::{Choice, Moderator, emptied};
 use crate::wire::Observer;
 use crate::wire::coding::Coding;
 use crate::wire::framing::{BOM, Wrap, reseal, reseal_chunk, rewritten};
 use crate::wire::grammar::Kept;
 use crate::wire::queue::{Edit, End, Field, Parts, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
+use crate::wire::table::is_named;
 use bytes::Bytes;
 use std::ops::Range;
 use std::time::Instant;
@@ -28,7 +29,21 @@ impl Moderator {
         self.split_front(now, observer);
         if self.queue.is_empty() {
             self.lanes.forget_over();
+            self.forget_named();
         }
+    }
+
+    /// Forgets choices with names that are at their end, or a connection of many answers would run into the limits.
+    /// Until there are many they are remembered, so that one which goes on all the same is noticed.
+    fn forget_named(&mut self) {
+        if self.lanes.len().max(self.reader.names()) < self.remembered {
+            return;
+        }
+        self.lanes.forget_named();
+        self.choices.retain(|choice, state| !is_named(*choice) || *state == Choice::Open);
+        let (lanes, choices) = (&self.lanes, &self.choices);
+        self.reader.retain_names(|number| choices.contains_key(&number) || lanes.has_choice(number));
+        self.remembered = self.remembered.max(2 * self.lanes.len().max(self.reader.names()));
     }
 
     /// The stream ends here: what is decided leaves, the rest never does.

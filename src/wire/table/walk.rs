@@ -40,6 +40,7 @@ pub(crate) struct Walked {
 #[derive(Debug)]
 pub(crate) struct Names {
     numbers: BTreeMap<Box<[u8]>, u32>,
+    next: u32,
     most: usize,
 }
 
@@ -48,20 +49,35 @@ const FIRST_NAME: u32 = 1 << 31;
 
 impl Names {
     pub(crate) fn new(most: usize) -> Names {
-        Names { numbers: BTreeMap::new(), most }
+        Names { numbers: BTreeMap::new(), next: FIRST_NAME, most }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Keeps only names with these numbers.
+    pub(crate) fn retain(&mut self, stays: impl Fn(u32) -> bool) {
+        self.numbers.retain(|_, number| stays(*number));
     }
 
     fn number(&mut self, name: &[u8]) -> Result<u32, BadIndex> {
         if let Some(&number) = self.numbers.get(name) {
             return Ok(number);
         }
-        let number = FIRST_NAME + self.numbers.len() as u32;
+        let number = self.next;
         if self.numbers.len() >= self.most {
             return Err(BadIndex);
         }
+        self.next = number.checked_add(1).ok_or(BadIndex)?;
         self.numbers.insert(name.into(), number);
         Ok(number)
     }
+}
+
+/// Whether a choice is told by a name.
+pub(crate) fn is_named(choice: u32) -> bool {
+    choice >= FIRST_NAME
 }
 
 /// The indexes on the way to a field.
@@ -252,13 +268,15 @@ impl Walk<'_> {
     /// Everything within a value is what its row says, but for what has a row of its own: of inert fields only the
     /// strings are looked at.
     fn below(&mut self, node: usize, role: Role, at: Option<usize>, scope: Scope) -> Result<(), BadIndex> {
+        // Keys and numbers of a request are as the client wrote them, or of the protocol.
         let own = match role {
             Role::Own(_) | Role::Request => role,
             _ => OWN_TEXT,
         };
+        let is_of_model = role == own && role != Role::Request;
         match self.kind(node) {
             Kind::String => self.find(own, NO_LANE, node, Part::Value, scope),
-            Kind::Number if role == own => self.find(own, NO_LANE, node, Part::Value, scope),
+            Kind::Number if is_of_model => self.find(own, NO_LANE, node, Part::Value, scope),
             _ => {}
         }
         let is_object = self.kind(node) == Kind::Object;
@@ -276,7 +294,7 @@ impl Walk<'_> {
                 }
                 false => place.elements.map(|(_, to)| to),
             });
-            if is_object && to.is_none() && role == own {
+            if is_object && to.is_none() && is_of_model {
                 self.find(own, NO_LANE, child, Part::Key, scope);
             }
             match to.filter(|to| table.places[*to].row.is_some()) {
