@@ -220,7 +220,6 @@ fn stop_document(body: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn fault_document(fault: Fault) -> Vec<u8> {
     let (code, status) = match fault {
         Fault::Stopped => (400, "FAILED_PRECONDITION"),
-        Fault::Request(_) => (400, "INVALID_ARGUMENT"),
         Fault::TimedOut => (504, "DEADLINE_EXCEEDED"),
         Fault::Upstream(Failure::Overflow) => (500, "INTERNAL"),
         Fault::Upstream(_) | Fault::ShutDown => (503, "UNAVAILABLE"),
