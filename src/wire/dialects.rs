@@ -12,10 +12,12 @@ mod gemini_interactions;
 mod gemini_live;
 mod mcp;
 mod ollama;
+mod openai_assistants;
 pub(crate) mod openai_chat;
 mod openai_completions;
 mod openai_realtime;
 mod openai_responses;
+mod openai_transcription;
 mod replicate;
 mod vercel_ui;
 mod watsonx;
@@ -32,16 +34,18 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// Every dialect that is told by what its events say, the more particular ones first.
-const ALL: [&Grammar; 19] = [
+const ALL: [&Grammar; 21] = [
     &anthropic::GRAMMAR,
     &cohere::GRAMMAR,
     &gemini_interactions::GRAMMAR,
     &gemini_live::GRAMMAR,
     &gemini::GRAMMAR,
+    &openai_assistants::GRAMMAR,
     &openai_chat::GRAMMAR,
     &openai_completions::GRAMMAR,
     &openai_realtime::GRAMMAR,
     &openai_responses::GRAMMAR,
+    &openai_transcription::GRAMMAR,
     &ag_ui::GRAMMAR,
     &vercel_ui::GRAMMAR,
     &mcp::GRAMMAR,
@@ -56,7 +60,7 @@ const ALL: [&Grammar; 19] = [
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Dialect; 20] = [
+    pub const ALL: [Dialect; 22] = [
         Dialect::Text,
         Dialect::Json,
         Dialect::AgUi,
@@ -70,10 +74,12 @@ impl Dialect {
         Dialect::GeminiLive,
         Dialect::Mcp,
         Dialect::Ollama,
+        Dialect::OpenAiAssistants,
         Dialect::OpenAiChat,
         Dialect::OpenAiCompletions,
         Dialect::OpenAiRealtime,
         Dialect::OpenAiResponses,
+        Dialect::OpenAiTranscription,
         Dialect::Replicate,
         Dialect::VercelUi,
         Dialect::Watsonx,
@@ -103,10 +109,12 @@ impl Dialect {
             Dialect::GeminiLive => "gemini-live",
             Dialect::Mcp => "mcp",
             Dialect::Ollama => "ollama",
+            Dialect::OpenAiAssistants => "openai-assistants",
             Dialect::OpenAiChat => "openai-chat",
             Dialect::OpenAiCompletions => "openai-completions",
             Dialect::OpenAiRealtime => "openai-realtime",
             Dialect::OpenAiResponses => "openai-responses",
+            Dialect::OpenAiTranscription => "openai-transcription",
             Dialect::Replicate => "replicate",
             Dialect::VercelUi => "vercel-ui",
             Dialect::Watsonx => "watsonx",
@@ -122,6 +130,7 @@ impl Dialect {
                 Some(Framing::EventStream)
             }
             Dialect::Mcp | Dialect::OpenAiChat | Dialect::OpenAiCompletions => Some(Framing::EventStream),
+            Dialect::OpenAiAssistants | Dialect::OpenAiTranscription => Some(Framing::EventStream),
             Dialect::OpenAiResponses | Dialect::Replicate => Some(Framing::EventStream),
             Dialect::VercelUi | Dialect::Watsonx => Some(Framing::EventStream),
             Dialect::Ollama => Some(Framing::Lines),
@@ -158,10 +167,12 @@ impl Dialect {
             Dialect::GeminiLive => gemini_live::GRAMMAR,
             Dialect::Mcp => mcp::GRAMMAR,
             Dialect::Ollama => ollama::GRAMMAR,
+            Dialect::OpenAiAssistants => openai_assistants::GRAMMAR,
             Dialect::OpenAiChat => openai_chat::GRAMMAR,
             Dialect::OpenAiCompletions => openai_completions::GRAMMAR,
             Dialect::OpenAiRealtime => openai_realtime::GRAMMAR,
             Dialect::OpenAiResponses => openai_responses::GRAMMAR,
+            Dialect::OpenAiTranscription => openai_transcription::GRAMMAR,
             Dialect::Replicate => replicate::GRAMMAR,
             Dialect::VercelUi => vercel_ui::GRAMMAR,
             Dialect::Watsonx => watsonx::GRAMMAR,
@@ -200,6 +211,10 @@ const ROUTES: &[(&str, Dialect)] = &[
     ("/interactions", Dialect::GeminiInteractions),
     ("/realtime", Dialect::OpenAiRealtime),
     ("/responses", Dialect::OpenAiResponses),
+    ("/runs", Dialect::OpenAiAssistants),
+    ("/submit_tool_outputs", Dialect::OpenAiAssistants),
+    ("/audio/transcriptions", Dialect::OpenAiTranscription),
+    ("/audio/translations", Dialect::OpenAiTranscription),
     ("/api/chat", Dialect::Ollama),
     ("/api/generate", Dialect::Ollama),
     ("/converse", Dialect::BedrockConverse),

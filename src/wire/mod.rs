@@ -83,6 +83,8 @@ pub enum Dialect {
     Mcp,
     /// Ollama's chats and completions.
     Ollama,
+    /// The runs of OpenAI's Assistants API.
+    OpenAiAssistants,
     /// OpenAI chat completions, and those of the many compatible servers and gateways.
     OpenAiChat,
     /// OpenAI's legacy completions, and those of compatible servers.
@@ -91,6 +93,8 @@ pub enum Dialect {
     OpenAiRealtime,
     /// OpenAI's Responses API, and those of Azure and compatible servers.
     OpenAiResponses,
+    /// OpenAI's transcriptions and translations of sound.
+    OpenAiTranscription,
     /// Replicate's streams of plain text.
     Replicate,
     /// The UI message stream of Vercel's AI SDK.

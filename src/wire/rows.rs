@@ -254,6 +254,8 @@ pub(crate) enum Cites {
     Start,
     /// Where it ends.
     End,
+    /// Where both are: it is a place in the text.
+    Place,
     /// Which choice the text is of, where it is not the citation's own.
     Choice,
     /// From which part of the text on the places are counted. Only those of the first one are known.

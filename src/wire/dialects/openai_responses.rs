@@ -318,7 +318,7 @@ const PART: &[Row] = &[
     Row("annotations[].type", Role::Inert),
     Row("annotations[].file_id", Role::Inert),
     Row("annotations[].container_id", Role::Inert),
-    Row("annotations[].index", Role::Cites(Cites::End)),
+    Row("annotations[].index", Role::Cites(Cites::Place)),
     Row("annotations[].start_index", Role::Cites(Cites::Start)),
     Row("annotations[].end_index", Role::Cites(Cites::End)),
     Row("annotations[].filename", Role::Own(Text)),
@@ -335,13 +335,13 @@ const PART: &[Row] = &[
 
 const SUMMARY_PART: &[Row] = &[Row("type", Role::Inert), Row("text", Role::Text(SUMMARY))];
 
-/// What a stretch of the text refers to, or all before a place in it.
+/// What a stretch of the text refers to, or a place in it.
 const ANNOTATION: &[Row] = &[
     Row("", Role::Citation(TEXT)),
     Row("type", Role::Inert),
     Row("file_id", Role::Inert),
     Row("container_id", Role::Inert),
-    Row("index", Role::Cites(Cites::End)),
+    Row("index", Role::Cites(Cites::Place)),
     Row("start_index", Role::Cites(Cites::Start)),
     Row("end_index", Role::Cites(Cites::End)),
     Row("filename", Role::Own(Text)),

@@ -1,21 +1,23 @@
 use super::*;
 use crate::wire::Dialect::{
-    Anthropic, Cohere, Gemini, GeminiInteractions, GeminiLive, OpenAiChat, OpenAiCompletions, OpenAiRealtime,
-    OpenAiResponses,
+    Anthropic, Cohere, Gemini, GeminiInteractions, GeminiLive, OpenAiAssistants, OpenAiChat, OpenAiCompletions,
+    OpenAiRealtime, OpenAiResponses, OpenAiTranscription,
 };
 use crate::wire::test_data::shared_folder;
 
 /// Dialects whose events no other one takes for its own, and the folders of their recorded streams.
-const OWN: [(Dialect, &[&str]); 9] = [
+const OWN: [(Dialect, &[&str]); 11] = [
     (Anthropic, &["anthropic"]),
     (Cohere, &["cohere-v2"]),
     (Gemini, &["gemini", "gemini-jsonarray"]),
     (GeminiInteractions, &["gemini-interactions"]),
     (GeminiLive, &["gemini-live"]),
+    (OpenAiAssistants, &["openai-assistants"]),
     (OpenAiChat, &["openai-chat", "azure-chat"]),
     (OpenAiCompletions, &["openai-completions"]),
     (OpenAiRealtime, &["realtime-openai"]),
     (OpenAiResponses, &["openai-responses", "azure-responses"]),
+    (OpenAiTranscription, &["openai-transcription"]),
 ];
 
 /// The kind and the JSON of a stream's first event, or of its first line or element.
@@ -65,7 +67,7 @@ fn each_recorded_stream_is_recognized_by_its_own_dialect_alone() {
 /// How streams begin, or documents: each is taken by its own dialect and by no other.
 #[test]
 fn first_events_are_told_apart() {
-    let firsts: [(Dialect, &str, &str); 16] = [
+    let firsts: [(Dialect, &str, &str); 19] = [
         (Dialect::Anthropic, "message_start", r#"{"type":"message_start","message":{"id":"m"}}"#),
         (Dialect::Anthropic, "", r#"{"type":"message","content":[]}"#),
         (Dialect::Anthropic, "error", r#"{"type":"error","error":{"type":"t","message":"m"}}"#),
@@ -74,6 +76,9 @@ fn first_events_are_told_apart() {
         (Dialect::OpenAiChat, "", r#"{"object":"chat.completion","choices":[{"index":0,"message":{}}]}"#),
         (Dialect::OpenAiCompletions, "", r#"{"object":"text_completion","choices":[{"index":0,"text":"a"}]}"#),
         (Dialect::OpenAiCompletions, "", r#"{"object":"text_completion","choices":[],"prompt_filter_results":[]}"#),
+        (Dialect::OpenAiAssistants, "thread.created", r#"{"id":"t","object":"thread"}"#),
+        (Dialect::OpenAiAssistants, "thread.run.step.created", r#"{"object":"thread.run.step","type":"tool_calls"}"#),
+        (Dialect::OpenAiTranscription, "", r#"{"type":"transcript.text.delta","delta":"a"}"#),
         (Dialect::OpenAiRealtime, "", r#"{"type":"session.created","event_id":"e","session":{}}"#),
         (Dialect::OpenAiRealtime, "", r#"{"type":"response.created","event_id":"e","response":{"id":"r"}}"#),
         (Dialect::OpenAiRealtime, "", r#"{"type":"conversation.item.create","item":{}}"#),

@@ -46,6 +46,10 @@ impl Moderator {
                 Role::Cites(Cites::End) => {
                     (end, citation.end) = (number(), Some(reading.payload.place(node.span())));
                 }
+                Role::Cites(Cites::Place) => {
+                    (start, end) = (number(), number());
+                    citation.start = Some(reading.payload.place(node.span()));
+                }
                 Role::Cites(Cites::Choice) => {
                     choice = number().and_then(|number| number.try_into().ok()).ok_or(Failure::Malformed)?;
                 }
