@@ -5,10 +5,14 @@ mod binary;
 mod scripted;
 
 use binary::{holdback, run};
-use scripted::{LAST_EVENTS, Upstream, event, open};
+use futures_util::{SinkExt, StreamExt};
+use scripted::{LAST_EVENTS, Upstream, event, open, soon};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{accept_async, client_async};
 
 /// A proxy process, ended with the test.
 struct Proxy {
@@ -23,8 +27,13 @@ impl Proxy {
     }
 
     fn start_with(listen: &str, upstream: &str, more: &[&str]) -> Proxy {
+        Proxy::start_with_log(listen, upstream, more, "info")
+    }
+
+    fn start_with_log(listen: &str, upstream: &str, more: &[&str], level: &str) -> Proxy {
         let mut process = holdback(&["proxy", "--listen", listen, "--admin", "127.0.0.1:0", "--upstream", upstream])
             .args(more)
+            .env("HOLDBACK_LOG", level)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -152,4 +161,26 @@ fn the_demo_shows_what_it_promises() {
         assert!(read.contains(replaced), "{replaced} is not in\n{read}");
     }
     assert!(!run.out.contains('\x1b'), "no colours where there is no terminal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_level_of_logs_quotes_a_message() {
+    let upstream = Upstream::new().await;
+    let proxy = Proxy::start_with_log("127.0.0.1:0", &upstream.url(), &[], "trace");
+    let stream = TcpStream::connect(proxy.address).await.expect("it listens");
+    let url = format!("ws://{}/v1/realtime", proxy.address);
+    let (connected, accepted) =
+        tokio::join!(soon(client_async(url, stream)), async { accept_async(upstream.connection().await).await });
+    let (mut client, mut server) = (connected.expect("a session").0, accepted.expect("a session"));
+    for text in ["\"a word in clear\"", "\"ada.sample@mail.test\""] {
+        soon(server.send(Message::text(text))).await.expect("it reads");
+        soon(client.next()).await.expect("a message").expect("no error");
+    }
+    drop((client, server));
+
+    proxy.signal("TERM");
+    let (code, logs) = tokio::task::spawn_blocking(|| proxy.ended()).await.unwrap();
+    assert_eq!(code, Some(0), "{logs}");
+    assert!(logs.contains("\"TRACE\""), "{logs}");
+    assert!(!logs.contains("in clear") && !logs.contains("ada"), "{logs}");
 }

@@ -3,16 +3,19 @@
 
 mod scripted;
 
+use futures_util::{SinkExt, StreamExt};
 use holdback::sidecar::Trust;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use scripted::{Client, Running, Upstream, listen};
+use scripted::{Client, Running, Upstream, listen, soon};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{accept_async, client_async};
 
 /// An authority of our own: its certificate in PEM, and one that it signed for loopback.
 fn authority() -> (String, CertificateDer<'static>, PrivateKeyDer<'static>) {
@@ -28,15 +31,18 @@ fn authority() -> (String, CertificateDer<'static>, PrivateKeyDer<'static>) {
     (authority.pem(), certificate.into(), key.into())
 }
 
-/// Takes TLS off what comes, and hands it on to `upstream`.
+/// Takes TLS off what comes, and hands it on to `upstream`, which is said to speak these protocols.
 async fn terminate(
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
     upstream: SocketAddr,
+    protocols: &[&str],
 ) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).expect("they belong together");
+    let mut config =
+        config.with_no_client_auth().with_single_cert(vec![certificate], key).expect("they belong together");
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = listen().await;
     let address = listener.local_addr().expect("bound");
@@ -55,7 +61,7 @@ async fn terminate(
 async fn an_upstream_is_believed_if_its_authority_is() {
     let upstream = Upstream::new().await;
     let (authority, certificate, key) = authority();
-    let address = terminate(certificate, key, upstream.url()["http://".len()..].parse().unwrap()).await;
+    let address = terminate(certificate, key, upstream.url()["http://".len()..].parse().unwrap(), &[]).await;
 
     let mut wary =
         Running::start(&upstream, |config| config.upstream = format!("https://{address}").parse().unwrap()).await;
@@ -77,4 +83,26 @@ async fn an_upstream_is_believed_if_its_authority_is() {
     let mut exchange = upstream.request().await;
     exchange.reply("200 OK", "text/plain", "Nightjar").await;
     assert_eq!(client.response().await.1, "[codename]");
+}
+
+#[tokio::test]
+async fn a_websocket_needs_no_http_2() {
+    let upstream = Upstream::new().await;
+    let (authority, certificate, key) = authority();
+    let address = upstream.url()["http://".len()..].parse().unwrap();
+    let address = terminate(certificate, key, address, &["h2", "http/1.1"]).await;
+    let running = Running::start(&upstream, |config| {
+        config.upstream = format!("https://{address}").parse().unwrap();
+        config.trust.add_pem(authority.as_bytes()).expect("a certificate");
+    })
+    .await;
+
+    let stream = TcpStream::connect(running.proxy).await.expect("it listens");
+    let url = format!("ws://{}/v1/realtime", running.proxy);
+    let (connected, accepted) =
+        tokio::join!(soon(client_async(url, stream)), async { accept_async(upstream.connection().await).await });
+    let (mut client, mut server) = (connected.expect("a session").0, accepted.expect("a session"));
+    soon(server.send(Message::text(r#"{"text":"Nightjar"}"#))).await.expect("it reads");
+    let heard = soon(client.next()).await.expect("a message").expect("no error");
+    assert_eq!(heard, Message::text(r#"{"text":"[codename]"}"#));
 }

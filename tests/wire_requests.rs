@@ -293,7 +293,7 @@ fn payloads_pass_untouched() {
     let blocks = |png: &str, uri: &str| {
         json!([
             { "image_url": { "url": uri } }, { "image_url": uri }, { "file_data": uri }, { "file": { "file_data": uri } },
-            { "input_audio": { "data": png } }, { "inlineData": { "data": png } }, { "inline_data": { "data": png } },
+            { "input_audio": { "data": png } }, { "type": "input_audio", "audio": png }, { "inlineData": { "data": png } }, { "inline_data": { "data": png } },
             { "type": "image", "source": { "type": "base64", "data": png } },
             { "type": "redacted_thinking", "data": png }, { "type": "thinking", "signature": png },
             { "image": { "source": { "bytes": png } } }, { "document": { "source": { "bytes": png } } },
@@ -306,6 +306,11 @@ fn payloads_pass_untouched() {
             "messages": [{ "content": blocks, "images": [png, uri] }, { "content": [{ "type": "tool_result", "content": blocks }] }],
             "input": [{ "content": blocks }, { "output": blocks }, { "type": "image_generation_call", "result": png }],
             "contents": [{ "parts": blocks }],
+            "item": { "content": blocks },
+            "response": { "input": [{ "content": blocks }] },
+            "clientContent": { "turns": [{ "parts": blocks }] },
+            "audio": png,
+            "realtimeInput": { "audio": { "data": png }, "video": { "data": png }, "mediaChunks": [{ "data": png }] },
         })
     };
     let body = requests(png, &uri).to_string();
@@ -337,6 +342,23 @@ fn what_is_no_payload_is_text_wherever_it_is() {
     ] {
         let out = sent_json(&secret, &json!({ "messages": [{ "content": [block] }] }));
         assert!(!out.to_string().contains("secret"), "{out}");
+    }
+}
+
+#[test]
+fn messages_of_a_realtime_api_are_requests() {
+    let all = policy([Rule::regex("all", r"\b(?:secret|[a-z]1|AAAA|user|message)\b").redact("")]);
+    for message in [
+        json!({ "type": "conversation.item.create", "event_id": "e1", "previous_item_id": "i1", "item":
+                { "id": "i2", "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "secret" }] } }),
+        json!({ "type": "conversation.item.create", "item":
+                { "type": "function_call_output", "call_id": "c1", "output": "secret" } }),
+        json!({ "type": "session.update", "session": { "model": "m", "instructions": "secret" } }),
+        json!({ "type": "input_audio_buffer.append", "audio": "AAAA" }),
+        json!({ "clientContent": { "turns": [{ "role": "user", "parts": [{ "text": "secret" }] }] } }),
+        json!({ "toolResponse": { "functionResponses": [{ "id": "f1", "response": { "output": "secret" } }] } }),
+    ] {
+        assert_eq!(sent(&all, &message.to_string()), message.to_string().replace("secret", ""));
     }
 }
 

@@ -142,6 +142,17 @@ const ROOT: &[Row] = &[
     Row("model", Role::Inert),
     Row("previous_response_id", Role::Inert),
     Row("seed", Role::Inert),
+    // Of the messages that are sent over a WebSocket.
+    Row("type", Role::Inert),
+    Row("event_id", Role::Inert),
+    Row("item_id", Role::Inert),
+    Row("previous_item_id", Role::Inert),
+    Row("session.model", Role::Inert),
+    Row("setup.model", Role::Inert),
+    Row("audio", Role::Text(PAYLOAD)),
+    Row("realtimeInput.audio.data", Role::Text(PAYLOAD)),
+    Row("realtimeInput.video.data", Role::Text(PAYLOAD)),
+    Row("realtimeInput.mediaChunks[].data", Role::Text(PAYLOAD)),
     Row("images[]", Role::Text(PAYLOAD)),
 ];
 
@@ -176,6 +187,7 @@ const BLOCK: &[Row] = &[
     Row("image_url", Role::Text(PAYLOAD)),
     Row("image_url.url", Role::Text(PAYLOAD)),
     Row("input_audio.data", Role::Text(PAYLOAD)),
+    Row("audio", Role::Text(PAYLOAD)),
     Row("file_data", Role::Text(PAYLOAD)),
     Row("file.file_data", Role::Text(PAYLOAD)),
     Row("source.type", Role::Inert),
@@ -193,8 +205,8 @@ const BLOCK: &[Row] = &[
     Row("reasoningContent.redactedContent", Role::Text(PAYLOAD)),
 ];
 
-/// The requests of OpenAI's two APIs and those that follow them, of Anthropic, Gemini, Bedrock and Ollama: no two of
-/// them have fields of the same path that mean different things.
+/// The requests of OpenAI's APIs and those that follow them, of Anthropic, Gemini, Bedrock and Ollama, and the messages of
+/// OpenAI's Realtime and Gemini's Live API: no two of them have fields of the same path that mean different things.
 const REQUEST: Layout = Layout {
     kind: &[],
     indexes: [&[], &[]],
@@ -203,6 +215,10 @@ const REQUEST: Layout = Layout {
         Group::all(TURN).whole().under("messages[]"),
         Group::all(TURN).whole().under("input[]"),
         Group::all(TURN).whole().under("contents[]"),
+        Group::all(TURN).whole().under("item"),
+        Group::all(TURN).whole().under("response.input[]"),
+        Group::all(TURN).whole().under("clientContent.turns[]"),
+        Group::all(TURN).whole().under("toolResponse.functionResponses[]"),
         Group::all(BLOCK).whole().under("system[]"),
         Group::all(BLOCK).whole().under("messages[].content[]"),
         Group::all(BLOCK).whole().under("messages[].content[].content[]"),
@@ -210,6 +226,9 @@ const REQUEST: Layout = Layout {
         Group::all(BLOCK).whole().under("input[].content[]"),
         Group::all(BLOCK).whole().under("input[].output[]"),
         Group::all(BLOCK).whole().under("contents[].parts[]"),
+        Group::all(BLOCK).whole().under("item.content[]"),
+        Group::all(BLOCK).whole().under("response.input[].content[]"),
+        Group::all(BLOCK).whole().under("clientContent.turns[].parts[]"),
     ],
 };
 
