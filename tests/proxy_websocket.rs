@@ -27,10 +27,20 @@ use tokio_tungstenite::{accept_hdr_async, client_async};
 type Socket = WebSocketStream<TcpStream>;
 
 const PATH: &str = "/v1/live?model=m&key=none";
+const REALTIME: &str = "/v1/realtime?model=m";
+const GEMINI: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
 
 /// A client's handshake, with these headers beside its own.
 async fn connect(proxy: SocketAddr, headers: &[(&'static str, &str)]) -> Result<(Socket, Response), Error> {
-    let mut request = format!("ws://{proxy}{PATH}").into_client_request().expect("a request");
+    connect_at(proxy, PATH, headers).await
+}
+
+async fn connect_at(
+    proxy: SocketAddr,
+    path: &str,
+    headers: &[(&'static str, &str)],
+) -> Result<(Socket, Response), Error> {
+    let mut request = format!("ws://{proxy}{path}").into_client_request().expect("a request");
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().expect("a value"));
     }
@@ -55,7 +65,11 @@ async fn accept(upstream: &Upstream) -> (Socket, server::Request) {
 
 /// A session: the client's side of it, and the upstream's.
 async fn open(running: &Running, upstream: &Upstream) -> (Socket, Socket) {
-    let (connected, (server, _)) = tokio::join!(connect(running.proxy, &[]), accept(upstream));
+    open_at(running, upstream, PATH).await
+}
+
+async fn open_at(running: &Running, upstream: &Upstream, path: &str) -> (Socket, Socket) {
+    let (connected, (server, _)) = tokio::join!(connect_at(running.proxy, path, &[]), accept(upstream));
     (connected.expect("a session").0, server)
 }
 
@@ -177,6 +191,53 @@ async fn a_policy_stop_ends_both_sides() {
     assert_eq!(hear_all(&mut server).await.1, Some((1000, String::new())));
     drop((client, server));
     assert!(matches!(running.account().await.ending, Some(Ending::Terminated(_))));
+}
+
+#[tokio::test]
+async fn a_realtime_answer_is_stopped_on_both_sides() {
+    let (upstream, mut running) = start(|_| ()).await;
+    let (mut client, mut server) = open_at(&running, &upstream, REALTIME).await;
+    for event in [
+        r#"{"type":"session.created","event_id":"e1","session":{"id":"s1","object":"realtime.session"}}"#,
+        r#"{"type":"response.created","event_id":"e2","response":{"id":"r1","object":"realtime.response","status":"in_progress","output":[]}}"#,
+        r#"{"type":"response.output_item.added","event_id":"e3","response_id":"r1","output_index":0,"item":{"id":"i1","object":"realtime.item","type":"message","status":"in_progress","role":"assistant","content":[]}}"#,
+        r#"{"type":"response.content_part.added","event_id":"e4","response_id":"r1","item_id":"i1","output_index":0,"content_index":0,"part":{"type":"text","text":""}}"#,
+        r#"{"type":"response.output_text.delta","event_id":"e5","response_id":"r1","item_id":"i1","output_index":0,"content_index":0,"delta":"A Night"}"#,
+        r#"{"type":"response.output_text.delta","event_id":"e6","response_id":"r1","item_id":"i1","output_index":0,"content_index":0,"delta":"jar and a Basil"}"#,
+        r#"{"type":"response.output_text.delta","event_id":"e7","response_id":"r1","item_id":"i1","output_index":0,"content_index":0,"delta":"isk"}"#,
+    ] {
+        say(&mut server, event).await;
+    }
+    let (messages, closed) = hear_all(&mut client).await;
+    let all = format!("{messages:?}");
+    assert!(all.contains("[codename] and a") && !all.contains("Basil") && !all.contains("Night"), "{all}");
+    let last: Value = serde_json::from_str(messages.last().unwrap().to_text().unwrap()).expect("JSON");
+    assert_eq!((&last["type"], &last["response"]["status"]), (&"response.done".into(), &"incomplete".into()));
+    assert_eq!(last["response"]["status_details"]["reason"], "content_filter");
+    assert_eq!(closed.map(|(code, _)| code), Some(1008));
+    let (messages, closed) = hear_all(&mut server).await;
+    assert_eq!(messages, [Message::text(r#"{"type":"response.cancel"}"#)]);
+    assert_eq!(closed.map(|(code, _)| code), Some(1000));
+    drop((client, server));
+    assert_eq!(running.account().await.reason(), Some("stop"));
+}
+
+#[tokio::test]
+async fn a_session_may_end_between_answers() {
+    let (upstream, mut running) = start(|_| ()).await;
+    let session = r#"{"type":"session.created","event_id":"e1","session":{"id":"s1","object":"realtime.session"}}"#;
+    let error = r#"{"type":"error","event_id":"e2","error":{"type":"invalid_request_error","message":"no such item"}}"#;
+    for (path, events) in [(REALTIME, &[session, error, session][..]), (GEMINI, &[r#"{"setupComplete":{}}"#])] {
+        let (mut client, mut server) = open_at(&running, &upstream, path).await;
+        for event in events {
+            say(&mut server, event).await;
+            assert_eq!(hear(&mut client).await, Message::text(*event));
+        }
+        soon(server.send(close(1000, ""))).await.unwrap();
+        assert_eq!(hear_all(&mut client).await, (vec![], Some((1000, String::new()))), "{path}");
+        drop((client, server));
+        assert_eq!(running.account().await.ending, Some(Ending::Complete), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -419,7 +480,8 @@ async fn prompts_are_moderated_if_the_policy_watches_them() {
     let redact = Rule::literal("codename", "Nightjar").redact("[codename]").direction(Direction::Request);
     let refuse = Rule::literal("stop", "Basilisk").terminate().direction(Direction::Request);
     let policy = Policy::builder().rule(redact).rule(refuse).build().expect("a valid policy");
-    let (mut client, mut server, mut running) = session(|config| config.policy = Some(policy)).await;
+    let (upstream, mut running) = start(|config| config.policy = Some(policy)).await;
+    let (mut client, mut server) = open(&running, &upstream).await;
     let request = |text: &str| {
         format!(
             r#"{{"type":"conversation.item.create","item":{{"content":[{{"type":"input_text","text":"{text}"}}]}}}}"#
@@ -430,12 +492,20 @@ async fn prompts_are_moderated_if_the_policy_watches_them() {
     soon(client.send(Message::binary(request("a Nightjar")))).await.unwrap();
     assert_eq!(hear(&mut server).await, Message::binary(request("a [codename]")));
 
-    for (said, code) in [(request("a Basilisk"), "content_filter"), ("no JSON".to_owned(), "request_not_moderated")] {
+    for (said, code) in [(request("a Basilisk"), "content_filter"), ("no JSON".to_owned(), "request_not_json")] {
         say(&mut client, &said).await;
         let error: Value = serde_json::from_str(hear(&mut client).await.to_text().unwrap()).expect("JSON");
         assert_eq!((&error["type"], &error["error"]["code"]), (&"error".into(), &code.into()));
         assert!(!error.to_string().contains("Basilisk"), "{error}");
     }
+    // Gemini's clients would fail on a message of that kind.
+    let (mut other, mut its_server) = open_at(&running, &upstream, GEMINI).await;
+    say(&mut other, r#"{"clientContent":{"turns":[{"parts":[{"text":"a Basilisk"}]}]}}"#).await;
+    assert_eq!(hear_all(&mut other).await, (vec![], Some((1008, "refused by a content policy".to_owned()))));
+    assert_eq!(hear_all(&mut its_server).await, (vec![], Some((1000, String::new()))));
+    drop((other, its_server));
+    assert_eq!(running.account().await.reason(), Some("stop"));
+
     // The session goes on, and answers are no matter of these rules.
     say(&mut client, "{}").await;
     assert_eq!(hear(&mut server).await, Message::text("{}"));
@@ -468,7 +538,7 @@ async fn sessions_are_counted() {
     running.account().await;
     let metrics = running.admin("/metrics").await.1;
     for line in [
-        "holdback_requests_total{status=\"101\",treatment=\"moderated\"} 1\n",
+        "holdback_requests_total{status=\"101\",request=\"none\",treatment=\"moderated\"} 1\n",
         "holdback_verdicts_total{rule=\"codename\",action=\"redact\"} 1\n",
         "holdback_responses_open 0\n",
     ] {

@@ -54,7 +54,10 @@ impl LastAnswer {
 /// What goes on on a connection after it has switched from HTTP to another protocol. It belongs to the connection's task,
 /// so that a sidecar that stops waits for it as it does for answers.
 #[derive(Clone, Default)]
-pub(super) struct Successor(Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>);
+pub(super) struct Successor(Arc<Mutex<Option<Running>>>);
+
+/// What goes on.
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Successor {
     pub(super) fn set(&self, successor: impl Future<Output = ()> + Send + 'static) {

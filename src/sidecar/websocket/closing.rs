@@ -45,6 +45,14 @@ impl Closing {
         Closing { client: close(CloseCode::Normal, ""), upstream: vec![Message::Close(frame)] }
     }
 
+    /// The client sent a request that does not go on, and its API has no message that says so.
+    pub(super) fn on_request() -> Closing {
+        Closing {
+            client: close(CloseCode::Policy, "refused by a content policy"),
+            upstream: vec![close(CloseCode::Normal, "")],
+        }
+    }
+
     /// The client sent what is no WebSocket's.
     pub(super) fn on_client(error: &Error) -> Closing {
         let (code, reason) = match error {
@@ -82,8 +90,7 @@ fn close(code: CloseCode, reason: &'static str) -> Message {
 
 /// What stops an upstream that would go on to speak, and to charge for it, behind a close.
 fn cancel(dialect: Option<Dialect>) -> Option<Message> {
-    let is_realtime = dialect.is_some_and(|dialect| dialect.name() == "openai-realtime");
-    is_realtime.then(|| Message::text(r#"{"type":"response.cancel"}"#))
+    (dialect == Some(Dialect::OpenAiRealtime)).then(|| Message::text(r#"{"type":"response.cancel"}"#))
 }
 
 /// Whether no rule changes a text, such as a close's reason.

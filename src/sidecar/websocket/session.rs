@@ -170,7 +170,16 @@ impl Session {
             };
             let (to, message) = match moderated {
                 Ok(message) => (upstream, message),
-                Err(refused) => (back, refusal(&refused)),
+                Err(refused) => match refusal(&refused, self.dialect) {
+                    Some(refusal) => (back, refusal),
+                    None => {
+                        self.book.ended(match refused {
+                            Refused::Terminated(verdict) => Ending::Terminated(verdict),
+                            _ => Ending::ClientGone,
+                        });
+                        return Closing::on_request();
+                    }
+                },
             };
             // Whoever is gone is missed where its messages are awaited.
             let _ = send(to, [message]).await;
@@ -254,16 +263,17 @@ fn broken(error: &Error) -> Ending {
     })
 }
 
-/// What a client gets in place of sending a request. OpenAI's form, which has an `error` where others look for one.
-fn refusal(refused: &Refused) -> Message {
+/// What a client gets in place of sending a request: OpenAI's form, which has an `error` where others look for one. There
+/// is none for Gemini, whose SDKs fail on what they do not know.
+fn refusal(refused: &Refused, dialect: Option<Dialect>) -> Option<Message> {
     let (kind, code) = match refused {
         Refused::Terminated(_) => ("content_filter", "content_filter"),
-        _ => ("invalid_request_error", "request_not_moderated"),
+        _ => ("invalid_request_error", refused.name()),
     };
     let error = serde_json::json!({
         "type": "error",
         "event_id": null,
         "error": { "type": kind, "code": code, "message": refused.to_string(), "param": null, "event_id": null }
     });
-    Message::text(error.to_string())
+    (dialect != Some(Dialect::GeminiLive)).then(|| Message::text(error.to_string()))
 }

@@ -49,6 +49,8 @@ const THOUGHTS: Label = Label::text("thoughts", Reasoning);
 const ARGS: Label = Label::args("args");
 
 const ROOT: &[Row] = &[
+    // A session without a turn is a whole one.
+    Row("setupComplete", Role::Turn),
     Row("setupComplete.sessionId", Role::Inert),
     Row("serverContent", Role::Choice),
     Row("toolCall", Role::Choice),
