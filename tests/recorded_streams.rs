@@ -262,7 +262,9 @@ fn every_stream_is_recognized_by_its_first_event() {
         let [told, found] = [Some(dialect), None].map(|dialect| cut(&word, dialect, &input, input.len()));
         // An error alone may be anyone's.
         let is_error = drive::events(&input).first().is_none_or(|event| event.get("error").is_some());
-        if told != found && !is_error {
+        // Writer's legacy completions are `{"value": "..."}` and say nothing of themselves.
+        let is_nameless = name.contains("writer") && name.contains("legacy");
+        if told != found && !is_error && !is_nameless {
             unrecognized.push(format!("{name} of {dialect:?}"));
         }
     }
