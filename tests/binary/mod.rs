@@ -38,7 +38,8 @@ pub fn run(args: &[&str], input: impl AsRef<[u8]>) -> Run {
     let output = child.wait_with_output().expect("it ends");
     Run {
         code: output.status.code().expect("it is not killed"),
-        out: String::from_utf8(output.stdout).expect("UTF-8"),
+        // A framing may be binary.
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8(output.stderr).expect("UTF-8"),
     }
 }
