@@ -75,3 +75,13 @@ fn plain_text() {
     assert_eq!(cut(&usual(), None, b"", 1).ending, Ending::Complete);
     assert_eq!(cut(&usual(), None, b"dat", 1).text(), "dat", "too short to be an event stream");
 }
+
+#[test]
+fn a_document_may_have_a_byte_order_mark() {
+    let policy = Policy::builder().rule(Rule::literal("secret", "secret").redact("[s]")).build().unwrap();
+    let input = "\u{feff}{\"a\":\"secr\\u0065t\"}";
+    for dialect in [None, Some(Dialect::Json)] {
+        let output = at_every_cut(&policy, dialect, input.as_bytes());
+        assert_eq!(output.text(), "\u{feff}{\"a\":\"[s]\"}");
+    }
+}

@@ -7,6 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use holdback::policy::Direction;
+use holdback::wire::Failure;
 use holdback::{ChannelKind, Dialect, Ending, Filter, Observer, Verdict};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -18,6 +19,10 @@ use std::time::Instant;
 const CHUNK_BYTES: usize = 64 * 1024;
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "Exit code: 0 the stream came through, redacted or not; 3 the policy ended it; 1 it broke off or \
+                        cannot be read; 2 wrong usage or a bad policy"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     policy: PolicyArgs,
@@ -58,8 +63,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             eprintln!("holdback: the policy ended the stream (rule `{}`)", verdict.rule);
             Exit::Terminated
         }
+        Some(Ending::UpstreamFailed(Failure::Reported)) => {
+            eprintln!("holdback: the input reports an error of its own, which was passed on");
+            Exit::Failed
+        }
         Some(Ending::UpstreamFailed(failure)) => {
-            eprintln!("holdback: the input cannot be moderated to its end ({failure:?})");
+            eprintln!("holdback: the input cannot be read to its end ({})", failure.name());
+            eprintln!("help: if it was taken for what it is not, say what it is: --dialect text, for example");
             Exit::Failed
         }
         _ => Exit::Fine,

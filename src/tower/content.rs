@@ -53,7 +53,8 @@ const STREAMED_ARRAY: &str = ":streamGenerateContent";
 
 /// A body that a filter can read.
 pub(super) struct Content {
-    pub(super) dialect: Dialect,
+    /// `None` if its first bytes tell: plain text, on the route of an API, may be anything that its clients read.
+    pub(super) dialect: Option<Dialect>,
     /// `None` for plain text.
     pub(super) framing: Option<Framing>,
     pub(super) coding: Coding,
@@ -67,10 +68,11 @@ impl Content {
             return None;
         }
         let mut framing = framing(single(&head.headers, CONTENT_TYPE)??)?;
-        let dialect = match framing {
-            None => Dialect::Text,
+        let dialect = match (framing, Dialect::of_route(path)) {
+            (None, None) => Some(Dialect::Text),
+            (None, Some(_)) => None,
             // Where the route does not tell, the first event does.
-            Some(_) => Dialect::of_route(path).unwrap_or(Dialect::Json),
+            (Some(_), route) => Some(route.unwrap_or(Dialect::Json)),
         };
         if framing == Some(Framing::Document) && path.ends_with(STREAMED_ARRAY) {
             framing = Some(Framing::Array);
@@ -184,7 +186,7 @@ mod tests {
 
     const PATH: &str = "/v1/chat/completions";
 
-    fn content_of(content_type: &str, path: &str) -> Option<(Dialect, Option<Framing>)> {
+    fn content_of(content_type: &str, path: &str) -> Option<(Option<Dialect>, Option<Framing>)> {
         let (head, ()) = Response::builder().header(CONTENT_TYPE, content_type).body(()).unwrap().into_parts();
         Content::of(&head, path).map(|content| (content.dialect, content.framing))
     }
@@ -214,11 +216,12 @@ mod tests {
     #[test]
     fn routes_tell_the_dialect() {
         for (content_type, path, expected) in [
-            ("text/event-stream", PATH, Dialect::OpenAiChat),
-            ("text/event-stream", "/openai/deployments/d/chat/completions", Dialect::OpenAiChat),
-            ("application/json", "/v1/messages", Dialect::Anthropic),
-            ("text/event-stream", "/answer", Dialect::Json),
-            ("text/plain", PATH, Dialect::Text),
+            ("text/event-stream", PATH, Some(Dialect::OpenAiChat)),
+            ("text/event-stream", "/openai/deployments/d/chat/completions", Some(Dialect::OpenAiChat)),
+            ("application/json", "/v1/messages", Some(Dialect::Anthropic)),
+            ("text/event-stream", "/answer", Some(Dialect::Json)),
+            ("text/plain", "/answer", Some(Dialect::Text)),
+            ("text/plain", PATH, None),
         ] {
             assert_eq!(content_of(content_type, path).unwrap().0, expected, "{path}");
         }

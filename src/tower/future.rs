@@ -182,7 +182,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
     fn moderate<B: Body>(self, content: Content, body: B) -> Stream<B, O, T> {
         let (framing, usage_chunk) = (content.framing, self.asked.usage_chunk());
         let options = FilterOptions { framing, usage_chunk, ..FilterOptions::default() };
-        let filter = Filter::with_options(&self.policy, Some(content.dialect), options);
+        let filter = Filter::with_options(&self.policy, content.dialect, options);
         let body = Decoded::new(body, content.coding);
         let Handling { idle_limit, keep_alive, shutdown, .. } = self.handling;
         let moderated = Moderated::with_observer(body, filter, self.observer).timed(self.timer, idle_limit, keep_alive);

@@ -58,6 +58,10 @@ fn json(text: &[u8], extent: Extent) -> Guess {
         Some((line, rest)) if Members::of(line).is_some() => match rest.trim_ascii_start().first() {
             Some(b'{') => Guess::Is(Framing::Lines),
             None if extent == Extent::SoFar => Guess::Open,
+            // A document has said all it has to say. A line that says otherwise is one of several.
+            None if Members::of(line).is_some_and(|members| members.value("done") == Some(b"false")) => {
+                Guess::Is(Framing::Lines)
+            }
             _ => Guess::Is(Framing::Document),
         },
         None if extent == Extent::SoFar && text.len() < MOST => Guess::Open,
@@ -79,9 +83,8 @@ fn frames(text: &[u8], extent: Extent) -> Guess {
 /// The lines of an event stream, as far as they come. What has the form of a field may be one, known or not, until a
 /// line comes that has not.
 fn fields(text: &[u8], extent: Extent) -> Guess {
-    let mut has_event = false;
+    let (mut has_event, mut has_other) = (false, false);
     for line in text.split_inclusive(|b| matches!(b, b'\n' | b'\r')) {
-        let is_whole = extent == Extent::Whole || line.ends_with(b"\n") || line.ends_with(b"\r");
         let line = line.trim_ascii_end();
         let name = &line[..memchr::memchr(b':', line).unwrap_or(line.len())];
         let has_colon = name.len() < line.len();
@@ -89,13 +92,18 @@ fn fields(text: &[u8], extent: Extent) -> Guess {
             b"" => {}
             b"data" if has_colon => return Guess::Is(Framing::EventStream),
             b"event" | b"id" | b"retry" if has_colon => has_event = true,
+            // Clients read past a line like this, to the data behind it.
+            name if name.trim_ascii_start() == b"data" => {}
             name if !name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) => return Guess::Text,
-            _ if is_whole && !has_colon => return Guess::Text,
-            _ => {}
+            // A word alone is a field without a value, unless text goes on behind it.
+            _ if extent == Extent::Whole && !has_colon => return Guess::Text,
+            _ => has_other = true,
         }
     }
-    let is_stream =
-        extent == Extent::Whole && (has_event || text.trim_ascii_start().starts_with(b":")) && text.ends_with(b"\n");
+    // Without data it is a stream if it ends as one, and all that it says is of one.
+    let has_end = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| text.ends_with(end));
+    let begins = has_event || text.trim_ascii_start().starts_with(b":");
+    let is_stream = extent == Extent::Whole && begins && has_end && !has_other;
     if is_stream { Guess::Is(Framing::EventStream) } else { Guess::Open }
 }
 
@@ -108,7 +116,7 @@ mod tests {
 
     #[test]
     fn first_bytes() {
-        let cases: [(&[u8], Guess); 29] = [
+        let cases: [(&[u8], Guess); 34] = [
             (b"", Guess::Open),
             (b"\xef\xbb", Guess::Open),
             (b"\n \r\n", Guess::Open),
@@ -135,7 +143,12 @@ mod tests {
             (b"{\"a\":\n", DOCUMENT),
             (b"Hello", Guess::Open),
             (b"Hello you", Guess::Text),
-            (b"database\n", Guess::Text),
+            (b"database\n", Guess::Open),
+            (b"database\nis up", Guess::Text),
+            (b"id\ndata: {}", EVENTS),
+            (b"data\n\ndata: {}", EVENTS),
+            (b" data: x\n\ndata: {}", EVENTS),
+            (b"hello\n\ndata: {}", EVENTS),
             (b"\0\0\0\x10\0\0\0\0\x05\xc2\x48\xeb", Guess::Is(Framing::AmazonEventStream)),
             (b"\0\0\0\x10\0\0\0\0\x05\xc2\x48\xec", Guess::Text),
         ];
@@ -148,13 +161,17 @@ mod tests {
 
     #[test]
     fn all_bytes() {
-        let cases: [(&[u8], Guess); 8] = [
+        let cases: [(&[u8], Guess); 12] = [
             (b"Hello", Guess::Text),
             (b"Note: this", Guess::Text),
             (b": ping\n\n", EVENTS),
-            (b"id: 7\n", EVENTS),
+            (b"id: 7\n\n", EVENTS),
+            (b"id: 7\nname: x\n", Guess::Text),
+            (b"event: party at 5\n", Guess::Text),
             (b"{\"a\":1}\n", DOCUMENT),
             (b"{\"a\":1}", DOCUMENT),
+            (b"{\"message\":{},\"done\":false}\n", Guess::Is(Framing::Lines)),
+            (b"database\n", Guess::Text),
             (b"{", Guess::Text),
             (b"", Guess::Text),
         ];

@@ -3,7 +3,7 @@
 //! It is a stream of one event, which leaves when its end has come.
 
 use super::dialects;
-use super::framing::Event;
+use super::framing::{BOM, Event};
 use super::grammar::{Fault, Grammar, Members};
 use super::moderate::{Incoming, Moderator};
 use super::queue::Payload;
@@ -95,12 +95,14 @@ impl Document {
         now: Instant,
         observer: &mut dyn Observer,
     ) -> Result<(Option<Bytes>, Ending), Failure> {
-        let members = Members::of(&body).ok_or(Failure::Malformed)?;
+        // Some writers set a byte order mark before it, and readers that are lenient skip it.
+        let start = if body.starts_with(BOM) { BOM.len() } else { 0 };
+        let members = Members::of(&body[start..]).ok_or(Failure::Malformed)?;
         if !(self.grammar.recognizes)(b"", &members) {
             self.grammar = dialects::recognize(b"", &members).unwrap_or(self.grammar);
         }
         let mut moderator = Moderator::with_table(&self.policy, (self.grammar.document)(), &self.options);
-        let payload = Payload::Whole(0..body.len() as u32);
+        let payload = Payload::Whole(start as u32..body.len() as u32);
         let event = Event { payload, ..Event::new(body.clone()) };
         let mut incoming = Incoming::new(&event);
         moderator.read(&mut incoming, &event, observer)?;
