@@ -122,3 +122,22 @@ fn test_shows_what_is_missing_and_what_is_noise() {
         assert!(run.out.contains(part), "{part} is not in\n{}", run.out);
     }
 }
+
+#[test]
+fn test_of_nothing_is_no_success() {
+    let rule = "[[rule]]\nid = \"a.word\"\nliterals = [\"Nightjar\"]\n";
+    let path = file("test_nothing.toml", rule);
+    let run = run(&["test", path.to_str().unwrap()], "");
+    assert_eq!(run.code, 1, "{}", run.out);
+    assert!(run.err.contains("nothing was tested"), "{}", run.err);
+}
+
+#[test]
+fn a_field_that_is_there_twice_is_an_error() {
+    let rows = "{\"text\":\"ada@mail.test\",\"text\":\"x\"}\n{\"a\":1,\"text\":\"y\"}\n";
+    let path = file("scan_twice.jsonl", rows);
+    let run = run(&["scan", "--jsonl", "text", path.to_str().unwrap()], "");
+    assert_eq!(run.code, 1, "{}", run.out);
+    assert!(run.err.contains("scan_twice.jsonl:1: the line has the field twice"), "{}", run.err);
+    assert_eq!(run.out, "{\"line\":2,\"findings\":[]}\n");
+}

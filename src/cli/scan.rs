@@ -9,6 +9,8 @@ use flate2::read::MultiGzDecoder;
 use holdback::policy::Direction;
 use holdback::{Channel, ChannelKind, Policy, Verdict};
 use serde::Serialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, LineWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -130,13 +132,13 @@ impl Scan {
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
-            let row = serde_json::from_slice::<serde_json::Value>(&bytes);
-            let text = row.as_ref().ok().and_then(|row| row.get(field)).and_then(serde_json::Value::as_str);
-            let Some(text) = text else {
-                let reason = if row.is_err() { "is not JSON" } else { "has no text in the field" };
-                eprintln!("error: {}:{line}: the line {reason} (looked for `{field}`)", path.display());
-                unreadable += 1;
-                continue;
+            let text = match text_of(&bytes, field) {
+                Ok(text) => text,
+                Err(reason) => {
+                    eprintln!("error: {}:{line}: the line {reason} (looked for `{field}`)", path.display());
+                    unreadable += 1;
+                    continue;
+                }
             };
             let verdicts = self.verdicts(text.as_bytes());
             write_line(output, &InLine { line, findings: verdicts.iter().map(Finding::new).collect() })?;
@@ -151,6 +153,38 @@ impl Scan {
         verdicts.extend_from_slice(channel.finish().verdicts());
         verdicts.sort_by_key(|verdict| (verdict.span.start, verdict.span.end));
         verdicts
+    }
+}
+
+/// The text of a field of a JSON object. Of two fields of the name a reader may take either, so there must be one.
+fn text_of(row: &[u8], field: &str) -> Result<String, &'static str> {
+    struct Texts<'a>(&'a str);
+
+    impl<'de> Visitor<'de> for Texts<'_> {
+        type Value = Vec<serde_json::Value>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut row: M) -> Result<Self::Value, M::Error> {
+            let mut texts = Vec::new();
+            while let Some(name) = row.next_key::<String>()? {
+                match name == self.0 {
+                    true => texts.push(row.next_value()?),
+                    false => drop(row.next_value::<IgnoredAny>()?),
+                }
+            }
+            Ok(texts)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_slice(row);
+    let texts = reader.deserialize_any(Texts(field)).and_then(|texts| reader.end().map(|()| texts));
+    match texts.map_err(|_| "is no JSON object")?.as_slice() {
+        [serde_json::Value::String(text)] => Ok(text.clone()),
+        [_, _, ..] => Err("has the field twice"),
+        _ => Err("has no text in the field"),
     }
 }
 

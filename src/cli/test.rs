@@ -33,6 +33,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let Count { rules, tests, failed } = count;
     writeln!(output, "{rules} rules, {tests} tests, {failed} failed")?;
+    if tests == 0 {
+        // A wrong folder must not look like a good one.
+        eprintln!("holdback: nothing was tested (help: rules carry their examples as [[rule.test]])");
+        return Ok(Exit::Failed);
+    }
     Ok(if failed == 0 { Exit::Fine } else { Exit::Failed })
 }
 
