@@ -19,6 +19,11 @@ pub(crate) const MOST: usize = 4096;
 /// Looks at a stream's first bytes: an event stream begins with comments and fields, of which one is data; JSON with a
 /// bracket, behind which JSON goes on; and anything else is text. Once the stream is at its end, `start` is all of it.
 pub(crate) fn detect(start: &[u8], extent: Extent) -> Guess {
+    // However much of it a chunk has brought, no more than this counts, so that cuts mean nothing.
+    let (start, extent) = match start.get(..MOST) {
+        Some(most) => (most, Extent::Most),
+        None => (start, extent),
+    };
     if extent == Extent::SoFar && BOM.starts_with(start) {
         return Guess::Open;
     }
@@ -30,7 +35,7 @@ pub(crate) fn detect(start: &[u8], extent: Extent) -> Guess {
         Some(_) => fields(text, extent),
     };
     match guess {
-        Guess::Open if extent == Extent::Whole || start.len() >= MOST => Guess::Text,
+        Guess::Open if extent != Extent::SoFar => Guess::Text,
         guess => guess,
     }
 }
@@ -39,6 +44,8 @@ pub(crate) fn detect(start: &[u8], extent: Extent) -> Guess {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     SoFar,
+    /// As much as is looked at.
+    Most,
     Whole,
 }
 
@@ -64,7 +71,7 @@ fn json(text: &[u8], extent: Extent) -> Guess {
             }
             _ => Guess::Is(Framing::Document),
         },
-        None if extent == Extent::SoFar && text.len() < MOST => Guess::Open,
+        None if extent == Extent::SoFar => Guess::Open,
         _ => Guess::Is(Framing::Document),
     }
 }
@@ -178,6 +185,16 @@ mod tests {
         for (start, guess) in cases {
             assert_eq!(detect(start, Extent::Whole), guess, "{:?}", String::from_utf8_lossy(start));
         }
+    }
+
+    #[test]
+    fn no_more_counts_than_what_is_looked_at() {
+        let late = [&b": comment\n".repeat(MOST / 10 + 1)[..], b"data: {}\n\n"].concat();
+        for extent in [Extent::SoFar, Extent::Whole] {
+            assert_eq!(detect(&late, extent), detect(&late[..MOST], Extent::SoFar));
+        }
+        let spaced = [&b" ".repeat(MOST - 9)[..], b"{\"a\":\"long"].concat();
+        assert_eq!(detect(&spaced, Extent::SoFar), DOCUMENT);
     }
 
     #[test]
