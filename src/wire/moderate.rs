@@ -5,12 +5,13 @@ mod bare;
 mod citation;
 mod dependent;
 mod leave;
+mod reading;
 
 use super::coding::Coding;
 use super::dialects::envelope;
 use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
-use super::json::{Kind, Tape};
+use super::json::Kind;
 use super::lanes::{Entry, Key, Lanes, Stops, coding_of};
 use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
 use super::reader::Reader;
@@ -21,6 +22,7 @@ use super::table::{Found, NO_LANE, Part, Table};
 use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
+use reading::{Around, Content, PASSES, Pass, Reading, emptied, note_sides, pass_of, says_only_a_delta};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -100,18 +102,6 @@ pub(crate) struct Signals {
     pub(crate) is_own_ending: bool,
     /// Where the JSON text tells the usage so far.
     pub(crate) usage: Option<Range<usize>>,
-}
-
-/// The order in which the fields of an event are looked at: beginnings first, deltas before what repeats them, and
-/// ends last, however they stand in the event.
-const PASSES: [Pass; 4] = [Pass::Beginnings, Pass::Deltas, Pass::Repeats, Pass::Ends];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    Beginnings,
-    Deltas,
-    Repeats,
-    Ends,
 }
 
 impl Incoming {
@@ -639,111 +629,4 @@ impl Moderator {
     fn is_atomic(&self, entry: &Entry) -> bool {
         self.tool_calls == ToolCalls::Atomic && entry.is_of_call()
     }
-}
-
-/// The JSON text of an event, read.
-struct Reading<'a> {
-    text: &'a [u8],
-    payload: &'a Payload,
-    tape: &'a Tape,
-    found: &'a [Found],
-}
-
-/// Raw bytes that a channel takes, and the place in the event that changes with them.
-#[derive(Clone)]
-struct Content<'a> {
-    bytes: &'a [u8],
-    place: Range<u32>,
-}
-
-impl Reading<'_> {
-    fn string(&self, content: Range<usize>) -> Content<'_> {
-        Content { bytes: &self.text[content.clone()], place: self.payload.place(content) }
-    }
-
-    fn number(&self, node: usize) -> Option<u64> {
-        std::str::from_utf8(&self.text[self.tape.node(node).span()]).ok()?.parse().ok()
-    }
-
-    /// The bytes that an array of numbers stands for; what is no byte stands for none.
-    fn bytes_of(&self, array: usize) -> Vec<u8> {
-        let byte = |element: usize| {
-            let node = self.tape.node(element);
-            let digits = (node.kind == Kind::Number).then(|| &self.text[node.span()])?;
-            // 78.0 and 7.8e1 are 78 to a client.
-            let number: f64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-            (number.fract() == 0.0 && (0.0..=255.0).contains(&number)).then_some(number as u8)
-        };
-        self.tape.children(array).filter_map(byte).collect()
-    }
-}
-
-/// Whether a field can stand in both halves of an event that leaves in two.
-fn says_only_a_delta(reading: &Reading<'_>, found: &Found) -> bool {
-    match found.role {
-        Role::Text(_) | Role::Choice | Role::Usage => true,
-        Role::Finish => matches!(&reading.text[reading.tape.node(found.node as usize).content()], b"" | b"null"),
-        // Keys that no row names.
-        Role::Own(_) => found.part == Part::Key,
-        _ => false,
-    }
-}
-
-/// What stands around a field.
-#[derive(Debug, Default)]
-struct Around {
-    /// The side data that it is in, or that came before it.
-    side: Range<usize>,
-    /// Likewise, the tool calls.
-    calls: Range<usize>,
-}
-
-impl Around {
-    fn note(&mut self, reading: &Reading<'_>, found: &Found) {
-        let span = || reading.tape.node(found.node as usize).span();
-        match found.role {
-            Role::Side => self.side = span(),
-            Role::Calls => self.calls = span(),
-            _ => {}
-        }
-    }
-}
-
-/// Notes what is said about the texts of an event and must go with them.
-fn note_sides(reading: &Reading<'_>, event: &mut Incoming) {
-    let mut scope = 0..event.raw.len() as u32;
-    for found in reading.found {
-        let place = || reading.payload.place(reading.tape.node(found.node as usize).span());
-        match found.role {
-            Role::Choice => scope = place(),
-            Role::Side => {
-                let place = place();
-                let is_within = scope.contains(&place.start);
-                let about = if is_within { scope.clone() } else { 0..event.raw.len() as u32 };
-                event.sides.push(Side { place, about });
-            }
-            _ => {}
-        }
-    }
-}
-
-fn pass_of(role: Role) -> Pass {
-    match role {
-        Role::Echo(_) | Role::Snapshot(_) | Role::Repeat(_) => Pass::Repeats,
-        Role::Token(_) | Role::TokenBytes(_) | Role::Seal(_) | Role::SealAll | Role::Citation(_) => Pass::Repeats,
-        Role::Finish | Role::Closes | Role::LastEvent | Role::Ends(_) => Pass::Ends,
-        Role::Concludes | Role::End | Role::Turn | Role::Error | Role::Usage => Pass::Ends,
-        Role::Begins | Role::Starts(_) | Role::Choice => Pass::Beginnings,
-        _ => Pass::Deltas,
-    }
-}
-
-/// Takes out a value, and leaves one of its kind where there is an empty one.
-fn emptied(span: Range<u32>, raw: &[u8]) -> Edit {
-    let with = match raw.get(span.start as usize) {
-        Some(b'[') => &b"[]"[..],
-        Some(b'"') => b"\"\"",
-        _ => b"null",
-    };
-    Edit { span, with: with.to_vec() }
 }
