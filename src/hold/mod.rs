@@ -301,7 +301,7 @@ impl Account {
             }
             let reason = match hit.kind {
                 HitKind::Match | HitKind::Swallow => Reason::Match,
-                HitKind::Overflow => Reason::Overflow,
+                HitKind::Overflow | HitKind::Merged => Reason::Overflow,
                 HitKind::Unclosed => Reason::Unclosed,
             };
             let ends = rule.effect == Effect::Terminate || (reason == Reason::Unclosed && rule.ends_unclosed);

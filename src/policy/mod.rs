@@ -233,7 +233,8 @@ impl HoldBound {
 pub enum Reason {
     /// The rule's pattern matched and its validators agreed.
     Match,
-    /// A candidate outgrew the rule's or the policy's limit before it was decided.
+    /// A candidate outgrew the rule's or the policy's limit before it was decided, or could have begun at more places
+    /// than validators are asked about.
     Overflow,
     /// A block was not closed within its length or before the channel's end.
     Unclosed,

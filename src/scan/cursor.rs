@@ -19,6 +19,8 @@ pub(crate) struct Hit {
 pub(crate) enum HitKind {
     /// The rule's pattern matches here.
     Match,
+    /// It matches here, from too many starts to tell them apart.
+    Merged,
     /// A candidate has outgrown its limit and still lives.
     Overflow,
     /// A block is open up to here.
@@ -246,7 +248,7 @@ impl Cursor {
 
     fn hit(&self, event: &Event, start: u32, now: u32) -> Hit {
         Hit {
-            kind: HitKind::Match,
+            kind: event.kind,
             rule: event.rule,
             start: self.origin + u64::from(start),
             end: self.origin + u64::from(now - event.back),

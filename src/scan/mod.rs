@@ -46,7 +46,7 @@ pub(crate) enum Role {
 pub(crate) enum Starts {
     /// Of threads in the same state the oldest is kept: enough to know what is covered.
     Earliest,
-    /// All of them: a validator may refuse the oldest.
+    /// All of them, as long as there are not too many: a validator may refuse the oldest.
     Every,
 }
 
@@ -86,8 +86,8 @@ impl Scanner {
     /// `max_states` bounds the table's memory: beyond it streams go on by simulation, slower and with the same result.
     pub(crate) fn new(rules: &[(Lowered, RuleTraits)], max_states: usize) -> Result<Scanner, (usize, String)> {
         let mut nfa = Nfa::default();
-        for (at, (lowered, _)) in rules.iter().enumerate() {
-            nfa.add(lowered).map_err(|reason| (at, reason))?;
+        for (at, (lowered, traits)) in rules.iter().enumerate() {
+            nfa.add(lowered, traits.starts).map_err(|reason| (at, reason))?;
         }
         let traits: Vec<RuleTraits> = rules.iter().map(|(_, traits)| *traits).collect();
         let shortest_limit =

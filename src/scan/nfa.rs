@@ -4,6 +4,7 @@
 //! *phase* its thread is in. Epsilon moves are folded into closures, so that what remains either reads a
 //! byte or waits for a look-around.
 
+use super::Starts;
 use super::look::{Before, Byte};
 use crate::rule::{Lowered, Shape};
 use regex_automata::nfa::thompson;
@@ -47,6 +48,18 @@ pub(super) struct State {
     pub(super) kind: Kind,
     pub(super) rule: u32,
     pub(super) phase: Phase,
+    pub(super) threads: Threads,
+}
+
+/// What becomes of threads that come to the same state from different starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// The oldest is kept.
+    Oldest,
+    /// Each is kept, until the rule has too many starts: then they go on in the state that `merged` names.
+    Each { merged: StateId },
+    /// The oldest is kept of those that were told apart before.
+    Merged,
 }
 
 /// What can be reached without reading a byte or passing a look-around.
@@ -92,7 +105,7 @@ impl Nfa {
     }
 
     /// Adds a rule; its number is the count of rules added before.
-    pub(super) fn add(&mut self, lowered: &Lowered) -> Result<(), String> {
+    pub(super) fn add(&mut self, lowered: &Lowered, starts: Starts) -> Result<(), String> {
         let thompson = thompson::Compiler::new()
             .configure(
                 thompson::Config::new()
@@ -103,6 +116,7 @@ impl Nfa {
             .build_from_hir(&lowered.hir)
             .map_err(|error| error.to_string())?;
         let rule = self.starts.len() as u32;
+        let (first_state, first_closure) = (self.states.len(), self.closures.len());
         let mut flatten = Flatten {
             thompson: &thompson,
             shape: lowered.shape,
@@ -119,7 +133,40 @@ impl Nfa {
         let start = flatten.closure((thompson.start_anchored(), phase));
         flatten.run();
         self.starts.push(start);
+        if starts == Starts::Every {
+            self.add_merged(first_state, first_closure);
+        }
         Ok(())
+    }
+
+    /// Adds the last rule's states once more, for when its starts are merged.
+    fn add_merged(&mut self, first_state: usize, first_closure: usize) {
+        let states = first_state..self.states.len();
+        let closures = first_closure..self.closures.len();
+        let merged_closure = |id: ClosureId| ClosureId(id.0 + closures.len() as u32);
+        let merged_state = |id: usize| (id + states.len()) as StateId;
+        for at in closures.clone() {
+            let begin = self.items.len();
+            for item in self.closures[at].clone() {
+                self.items.push(match self.items[item] {
+                    Item::State(state) => Item::State(merged_state(state as usize)),
+                    matched => matched,
+                });
+            }
+            self.closures.push(begin..self.items.len());
+        }
+        for id in states.clone() {
+            let state = &mut self.states[id];
+            state.threads = Threads::Each { merged: merged_state(id) };
+            let kind = match &state.kind {
+                Kind::Bytes(edges) => {
+                    Kind::Bytes(edges.iter().map(|edge| Edge { to: merged_closure(edge.to), ..*edge }).collect())
+                }
+                Kind::Look(look, to) => Kind::Look(*look, merged_closure(*to)),
+            };
+            let merged = State { kind, threads: Threads::Merged, ..*state };
+            self.states.push(merged);
+        }
     }
 }
 
@@ -235,7 +282,8 @@ impl Flatten<'_> {
             return id;
         }
         let id = self.nfa.states.len() as StateId;
-        self.nfa.states.push(State { kind: Kind::Bytes(Box::default()), rule: self.rule, phase: key.1 });
+        let kind = Kind::Bytes(Box::default());
+        self.nfa.states.push(State { kind, rule: self.rule, phase: key.1, threads: Threads::Oldest });
         self.states.insert(key, id);
         self.pending.push(key);
         id

@@ -6,10 +6,16 @@
 //! may leave the table at any byte and go on here.
 
 use super::look::{Before, Byte};
-use super::nfa::{Item, Kind, Liveness, Nfa, Phase, State, StateId};
-use super::{RuleTraits, Starts};
+use super::nfa::{Item, Kind, Liveness, Nfa, Phase, State, StateId, Threads};
+use super::table::MAX_GROUPS;
+use super::{HitKind, RuleTraits};
 use crate::rule::Mode;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
+
+/// The most starts of a rule that are told apart. No rule for a number, an address or a key comes near it in what such
+/// rules are for, and a table's rows hold as many.
+const MAX_STARTS: usize = MAX_GROUPS;
 
 /// The source of a group whose threads begin with the byte just read.
 pub(super) const BIRTH: u32 = u32::MAX;
@@ -67,6 +73,7 @@ impl Config {
 /// A rule's match came to light in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Event {
+    pub(super) kind: HitKind,
     pub(super) rule: u32,
     /// The group it began in, by its place before the step, or [`BIRTH`].
     pub(super) source: u32,
@@ -176,6 +183,7 @@ impl Simulator {
             self.enter(state, scratch);
         }
         self.close_group(BIRTH, scratch, dead, &mut groups, &mut sources);
+        self.merge_starts(&mut groups, &mut sources);
         self.thin_blocks(&mut groups, &mut sources);
 
         // Threads that are still unopened come last, so that one already begun wins over one yet to begin.
@@ -207,6 +215,44 @@ impl Simulator {
         scratch.opened.clear();
     }
 
+    /// A rule whose starts are all told apart goes on with the oldest of each state once there are too many: work and
+    /// memory stay bounded, and what they match then is not put to validators.
+    fn merge_starts(&self, groups: &mut Vec<Vec<StateId>>, sources: &mut Vec<u32>) {
+        if groups.len() <= MAX_STARTS {
+            return;
+        }
+        let mut starts: HashMap<u32, (usize, usize)> = HashMap::new();
+        for (group, states) in (1..).zip(groups.iter()) {
+            for state in states.iter().map(|&state| &self.nfa.states[state as usize]) {
+                if matches!(state.threads, Threads::Each { .. }) {
+                    let (count, last) = starts.entry(state.rule).or_default();
+                    *count += usize::from(*last != group);
+                    *last = group;
+                }
+            }
+        }
+        starts.retain(|_, (count, _)| *count > MAX_STARTS);
+        if starts.is_empty() {
+            return;
+        }
+        let mut older = HashSet::new();
+        for group in groups.iter_mut() {
+            group.retain_mut(|state| {
+                let State { rule, threads, .. } = self.nfa.states[*state as usize];
+                match threads {
+                    Threads::Each { merged } if starts.contains_key(&rule) => *state = merged,
+                    Threads::Merged => {}
+                    Threads::Each { .. } | Threads::Oldest => return true,
+                }
+                older.insert(*state)
+            });
+            group.sort_unstable();
+        }
+        let mut kept = groups.iter().map(|group| !group.is_empty());
+        sources.retain(|_| kept.next().expect("a source for each group"));
+        groups.retain(|group| !group.is_empty());
+    }
+
     /// Of a block that opens again and again the oldest opening says where it began and the youngest where it must
     /// end at the latest. Those between say nothing, and could be many.
     fn thin_blocks(&self, groups: &mut Vec<Vec<StateId>>, sources: &mut Vec<u32>) {
@@ -228,13 +274,14 @@ impl Simulator {
 
     /// Follows one state over `byte`, through the look-arounds that hold before it.
     fn read(&self, state: StateId, before: Before, byte: u8, kind: Byte, source: u32, scratch: &mut Scratch) {
-        let State { rule, phase, .. } = self.nfa.states[state as usize];
+        let State { rule, phase, threads, .. } = self.nfa.states[state as usize];
+        let matched = |back| Event { kind: threads.hit_kind(), rule, source, back };
         match &self.nfa.states[state as usize].kind {
             Kind::Bytes(edges) => {
                 let Some(to) = Nfa::follow(edges, byte) else { return };
                 for item in self.nfa.closure(to) {
                     match *item {
-                        Item::Match(back) => scratch.events.push(Event { rule, source, back: back.into() }),
+                        Item::Match(back) => scratch.events.push(matched(back.into())),
                         Item::State(next) if !self.liveness.is_alive(next, kind.as_before()) => {}
                         Item::State(next) if phase == Phase::Before => scratch.unopened.push(next),
                         Item::State(next) => self.enter(next, scratch),
@@ -249,7 +296,7 @@ impl Simulator {
                 scratch.looks.push(state);
                 for item in self.nfa.closure(*to) {
                     match *item {
-                        Item::Match(back) => scratch.events.push(Event { rule, source, back: u32::from(back) + 1 }),
+                        Item::Match(back) => scratch.events.push(matched(u32::from(back) + 1)),
                         Item::State(next) => self.read(next, before, byte, kind, source, scratch),
                     }
                 }
@@ -259,14 +306,17 @@ impl Simulator {
 
     /// Takes `state` into the current group, unless an older group has it already.
     fn enter(&self, state: StateId, scratch: &mut Scratch) {
-        let rule = self.rules[self.nfa.states[state as usize].rule as usize];
-        let seen = &mut scratch.seen[state as usize];
-        let known = match rule.starts {
-            Starts::Earliest if rule.block_len.is_none() => *seen >= scratch.step_mark,
-            _ => *seen == scratch.mark,
+        let State { rule, threads, .. } = self.nfa.states[state as usize];
+        let in_older = |state: StateId| scratch.seen[state as usize] >= scratch.step_mark;
+        let in_this = scratch.seen[state as usize] == scratch.mark;
+        let known = match threads {
+            Threads::Oldest if self.rules[rule as usize].block_len.is_some() => in_this,
+            Threads::Oldest | Threads::Merged => in_older(state),
+            // What a merged thread matches from here covers all that this one could.
+            Threads::Each { merged } => in_this || in_older(merged),
         };
         if !known {
-            *seen = scratch.mark;
+            scratch.seen[state as usize] = scratch.mark;
             scratch.opened.push(state);
         }
     }
@@ -304,7 +354,7 @@ impl Simulator {
     }
 
     fn look_at_end(&self, state: StateId, before: Before, source: u32, scratch: &mut Scratch) {
-        let State { rule, .. } = self.nfa.states[state as usize];
+        let State { rule, threads, .. } = self.nfa.states[state as usize];
         let Kind::Look(look, to) = &self.nfa.states[state as usize].kind else { return };
         if !before.allows(*look, Byte::End) || scratch.looks.contains(&state) {
             return;
@@ -312,7 +362,9 @@ impl Simulator {
         scratch.looks.push(state);
         for item in self.nfa.closure(*to) {
             match *item {
-                Item::Match(back) => scratch.events.push(Event { rule, source, back: back.into() }),
+                Item::Match(back) => {
+                    scratch.events.push(Event { kind: threads.hit_kind(), rule, source, back: back.into() });
+                }
                 Item::State(next) => self.look_at_end(next, before, source, scratch),
             }
         }
@@ -336,6 +388,13 @@ impl Simulator {
         }
         let config = Config::of(config.before(), &groups, config.unopened());
         Step { config, sources, events: Vec::new() }
+    }
+}
+
+impl Threads {
+    /// What it is when one of them matches.
+    fn hit_kind(self) -> HitKind {
+        if self == Threads::Merged { HitKind::Merged } else { HitKind::Match }
     }
 }
 

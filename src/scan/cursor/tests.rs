@@ -97,12 +97,33 @@ fn a_stream_that_left_a_full_table_comes_back() {
 
 #[test]
 fn a_stream_with_more_starts_than_the_ring_has_comes_back() {
-    let scanner = scanner(&[(Rule::regex("r", "[a-z]+!"), RuleTraits { starts: Starts::Every, ..COVER })], 1000);
+    let every = RuleTraits { starts: Starts::Every, ..COVER };
+    let rules = [(Rule::regex("r", "[a-z]+!"), every), (Rule::regex("s", "_[a-z]+!"), COVER)];
+    let scanner = scanner(&rules, 1000);
     let mut cursor = Cursor::new();
-    assert!(is_in_table(&mut cursor, &scanner, b" "));
-    assert!(is_in_table(&mut cursor, &scanner, &[b'a'; MAX_GROUPS]));
+    assert!(is_in_table(&mut cursor, &scanner, b" _"));
+    assert!(is_in_table(&mut cursor, &scanner, &[b'a'; MAX_GROUPS - 1]));
     assert!(!is_in_table(&mut cursor, &scanner, b"a"));
     assert_eq!((cursor.frontier(&scanner), cursor.live_starts(&scanner)), (1, MAX_GROUPS + 1));
     assert!(is_in_table(&mut cursor, &scanner, b" "));
     assert_eq!(cursor.frontier(&scanner), cursor.position());
+}
+
+#[test]
+fn too_many_starts_of_a_rule_become_one_of_each_state() {
+    for max_states in [1000, 6] {
+        let every = RuleTraits { starts: Starts::Every, ..COVER };
+        let scanner = scanner(&[(Rule::regex("r", "[a-z]+!"), every)], max_states);
+        let mut cursor = Cursor::new();
+        let mut hits = Vec::new();
+        cursor.run(&scanner, &[b'a'; MAX_GROUPS], &mut hits);
+        assert_eq!(cursor.live_starts(&scanner), MAX_GROUPS);
+        for _ in 0..1000 {
+            cursor.run(&scanner, b"a", &mut hits);
+            assert_eq!((cursor.frontier(&scanner), cursor.live_starts(&scanner)), (0, 1));
+        }
+        cursor.run(&scanner, b"!", &mut hits);
+        let whole = Hit { kind: HitKind::Merged, rule: 0, start: 0, end: cursor.position() };
+        assert_eq!(hits, [whole]);
+    }
 }
