@@ -48,6 +48,13 @@ struct Progress {
     end: bool,
 }
 
+impl Progress {
+    /// Whether the client was told the end, or the error.
+    fn is_told(&self) -> bool {
+        self.end || self.complete || self.reported_error
+    }
+}
+
 /// An event that endings copy from.
 #[derive(Debug)]
 struct Source {
@@ -144,7 +151,7 @@ impl EventStream {
         let said = match (ending, Fault::of(ending)) {
             (_, None) => Vec::new(),
             // The client was told the end, or the error, already.
-            _ if self.progress.end || self.progress.complete || self.progress.reported_error => Vec::new(),
+            _ if self.progress.is_told() => Vec::new(),
             (Ending::Terminated(_), Some(fault)) => {
                 let account = self.account();
                 let stop = (!has_half_call).then(|| (self.grammar.stop)(&account)).flatten();
@@ -168,8 +175,7 @@ impl EventStream {
 
     /// What says nothing but that the stream goes on, if it may be said here.
     pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
-        let is_over = self.progress.end || self.progress.complete || self.progress.reported_error;
-        if is_over || !self.grammar.allows_comments {
+        if self.progress.is_told() || !self.grammar.allows_comments {
             return None;
         }
         let comment = self.framer.comment()?;

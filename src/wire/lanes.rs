@@ -5,7 +5,7 @@ use super::cuts::Cuts;
 use super::lane::{Added, Lane};
 use super::rows::Role;
 use super::snapshot::{Before, Shows, Snapshot};
-use super::table::is_named;
+use super::table::{Found, is_named};
 use super::{Failure, Observer};
 use crate::hold::{Channel, Part};
 use crate::policy::{ChannelKind, Policy, Verdict};
@@ -41,6 +41,13 @@ pub(crate) struct Key {
     pub(crate) item: u32,
     /// The number of an unlisted member's name, beyond 0.
     pub(crate) name: u16,
+}
+
+impl Key {
+    /// The channel with the label of this number where a field stands.
+    pub(crate) fn of(found: &Found, lane: u16) -> Key {
+        Key { choice: found.choice, lane, item: found.item, name: 0 }
+    }
 }
 
 /// A channel and its place in the dialect.

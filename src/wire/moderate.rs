@@ -22,7 +22,7 @@ use super::table::{Found, NO_LANE, Part, Table};
 use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
-use reading::{Around, Content, PASSES, Pass, Reading, emptied, note_sides, pass_of, says_only_a_delta};
+use reading::{Around, Content, PASSES, Pass, Reading, emptied, is_finish, note_sides, pass_of, says_only_a_delta};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -370,8 +370,7 @@ impl Moderator {
                 let delta = Found { role: Role::Text(label), ..*found };
                 let content = reading.string(node.content());
                 self.delta(&delta, 0, label.kind, content, Touch::Splice, event, observer)?;
-                let key = Key { choice: found.choice, lane: found.lane, item: found.item, name: 0 };
-                let over = self.lanes.retire(key).into_iter().collect();
+                let over = self.lanes.retire(Key::of(found, found.lane)).into_iter().collect();
                 self.finish_lanes(over, observer)?;
             }
             Role::Unlisted(kind) => {
@@ -411,7 +410,7 @@ impl Moderator {
                 }
             }
             Role::Finish => {
-                if !matches!(&reading.text[node.content()], b"" | b"null" | b"not_finished") {
+                if is_finish(&reading.text[node.content()]) {
                     self.choices.insert(found.choice, Choice::Finished);
                     event.finished.push(found.choice);
                     self.finish_choice(found.choice, observer)?;
@@ -432,7 +431,7 @@ impl Moderator {
             Role::Starts(label) => {
                 self.end_of(found, label, observer)?;
                 let lane = self.table.deltas_of(label).unwrap_or(NO_LANE);
-                let _over = self.lanes.retire(Key { choice: found.choice, lane, item: found.item, name: 0 });
+                let _over = self.lanes.retire(Key::of(found, lane));
             }
             Role::Ends(label) => {
                 signals.is_own_ending = true;
@@ -471,7 +470,7 @@ impl Moderator {
     /// A text that is shown once more and whole is at its end.
     fn end_of(&mut self, found: &Found, label: Label, observer: &mut dyn Observer) -> Result<(), Failure> {
         let Some(lane) = self.table.deltas_of(label) else { return Ok(()) };
-        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
+        let key = Key::of(found, lane);
         match self.lanes.find(key) {
             Some(lane) => self.finish_lanes(vec![lane], observer),
             None => Ok(()),
@@ -523,7 +522,7 @@ impl Moderator {
         event: &mut Incoming,
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
-        let key = Key { choice: found.choice, lane: found.lane, item: found.item, name };
+        let key = Key { name, ..Key::of(found, found.lane) };
         let lane = self.lanes.open(key, found.role, kind, coding_of(found.role))?;
         self.push(lane, content.bytes, content, touch, event, observer)
     }

@@ -200,7 +200,7 @@ pub(crate) enum Role {
     WholeCall,
     /// Says, by being `true`, that the call with these arguments is not whole.
     GoesOn(Label),
-    /// Says that its choice is at its end, unless it is `null` or empty.
+    /// Says why its choice is at its end, and so that it is; `null`, the empty string and `not_finished` do not.
     Finish,
     /// A word for why the answer is at its end, though not yet that it is.
     Reason,

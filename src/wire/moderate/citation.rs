@@ -61,7 +61,7 @@ impl Moderator {
         citation.span =
             start.zip(end).filter(|(start, end)| start <= end && is_of_first).map(|(start, end)| start..end);
         let lane = self.table.deltas_of(label).unwrap_or(NO_LANE);
-        citation.lane = self.lanes.find(Key { choice, lane, item: found.item, name: 0 });
+        citation.lane = self.lanes.find(Key { choice, ..Key::of(found, lane) });
         let about = match citation.lane {
             Some(_) => self.lanes.of_choice(choice),
             None => self.lanes.iter().map(|(lane, _)| lane).collect(),

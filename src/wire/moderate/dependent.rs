@@ -24,7 +24,7 @@ impl Moderator {
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
         let content = reading.string(reading.tape.node(found.node as usize).content());
-        let key = Key { choice: found.choice, lane: found.lane, item: found.item, name: 0 };
+        let key = Key::of(found, found.lane);
         let lane = self.lanes.open(key, found.role, label.kind, coding_of(found.role))?;
         let deltas = self.table.deltas_of(label).unwrap_or(NO_LANE);
         let is_beside = |f: &&Found| f.lane == deltas && f.choice == found.choice && f.item == found.item;
@@ -93,7 +93,7 @@ impl Moderator {
     /// The channel of a tool call's arguments.
     pub(super) fn arguments(&mut self, found: &Found, args: Label) -> Result<u32, Failure> {
         let lane = self.table.deltas_of(args).unwrap_or(NO_LANE);
-        let key = Key { choice: found.choice, lane, item: found.item, name: 0 };
+        let key = Key::of(found, lane);
         self.lanes.open(key, Role::Text(args), args.kind, coding_of(Role::Text(args)))
     }
 }

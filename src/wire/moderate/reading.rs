@@ -60,11 +60,16 @@ impl Reading<'_> {
 pub(super) fn says_only_a_delta(reading: &Reading<'_>, found: &Found) -> bool {
     match found.role {
         Role::Text(_) | Role::Choice | Role::Usage => true,
-        Role::Finish => matches!(&reading.text[reading.tape.node(found.node as usize).content()], b"" | b"null"),
+        Role::Finish => !is_finish(&reading.text[reading.tape.node(found.node as usize).content()]),
         // Keys that no row names.
         Role::Own(_) => found.part == Part::Key,
         _ => false,
     }
+}
+
+/// Whether a reason for an end is there. watsonx has a word for that it is not.
+pub(super) fn is_finish(reason: &[u8]) -> bool {
+    !matches!(reason, b"" | b"null" | b"not_finished")
 }
 
 /// What stands around a field.
