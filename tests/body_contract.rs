@@ -350,6 +350,27 @@ fn silence_breaks_off_where_no_event_can_say_so() {
 }
 
 #[test]
+fn a_stream_that_goes_on_for_too_long_is_ended_however_busy_it_is() {
+    let clock = Rc::new(RefCell::new(Instant::now()));
+    let pass = |seconds| *clock.borrow_mut() += Duration::from_secs(seconds);
+    let (upstream, told) = Scripted::new([says!("a "), says!("b "), says!("c "), says!("d ")]);
+    let seen = Seen::default();
+    let mut body = Moderated::with_observer(upstream, chat(), seen.clone())
+        .total_timeout(Hand(clock.clone()), Duration::from_secs(10))
+        .idle_timeout(Hand(clock.clone()), Duration::from_secs(100));
+
+    assert!(poll(&mut body).contains("\"a "));
+    pass(6);
+    assert!(poll(&mut body).contains("\"b "));
+    pass(4);
+    let last = poll(&mut body);
+    assert!(last.contains("\"upstream_timeout\"") && !last.contains("\"c "), "{last}");
+    assert_eq!(poll(&mut body), "end");
+    assert!(told.borrow().dropped);
+    assert_eq!(seen.endings(), [Ending::TimedOut]);
+}
+
+#[test]
 fn a_shutdown_ends_the_stream_and_wakes_who_waits() {
     let (upstream, told) = Scripted::new([says!("a Night"), Step::Pending, Step::Pending]);
     let (seen, shutdown) = (Seen::default(), Shutdown::default());

@@ -93,6 +93,16 @@ async fn a_silent_upstream_ends_in_an_error_event() {
 }
 
 #[tokio::test]
+async fn a_stream_that_lasts_too_long_ends_in_an_error_event() {
+    let (upstream, mut running) = start(|config| config.total_timeout = Some(Duration::from_millis(200))).await;
+    let (mut client, exchange) = open(running.proxy, &upstream, "text/event-stream").await;
+    let all = client.hear_all().await;
+    assert!(all.contains("\"upstream_timeout\"") && !all.contains("[DONE]"), "{all}");
+    exchange.cancelled().await;
+    assert_eq!(running.account().await.ending, Some(Ending::TimedOut));
+}
+
+#[tokio::test]
 async fn a_silent_stream_gives_a_sign_of_life() {
     let (upstream, running) = start(|config| config.keep_alive = Some(Duration::from_millis(50))).await;
     let (mut client, mut exchange) = open(running.proxy, &upstream, "text/event-stream").await;

@@ -457,6 +457,17 @@ async fn an_upstream_that_is_silent_for_too_long_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_session_that_lasts_too_long_is_ended() {
+    let (mut client, server, mut running) =
+        session(|config| config.total_timeout = Some(Duration::from_millis(200))).await;
+    let (messages, closed) = hear_all(&mut client).await;
+    assert!(format!("{messages:?}").contains("upstream_timeout"), "{messages:?}");
+    assert_eq!(closed.map(|(code, _)| code), Some(1011));
+    drop((client, server));
+    assert_eq!(running.account().await.ending, Some(Ending::TimedOut));
+}
+
+#[tokio::test]
 async fn an_idle_upstream_is_not_silent() {
     let limit = Duration::from_millis(500);
     let (mut client, mut server, _running) = session(|config| {

@@ -159,7 +159,7 @@ fn errors_and_failures() {
     let output = end(Filter::new(&usual(), OLLAMA), [Bytes::from(content("held sec"))], |filter, now, notes| {
         filter.fail(Ending::TimedOut, now, notes);
     });
-    assert!(output.text().ends_with("{\"error\":\"The upstream sent nothing for too long.\"}\n"));
+    assert!(output.text().ends_with("{\"error\":\"The upstream took too long.\"}\n"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::fmt;
 pub enum Error<E> {
     /// The upstream's own error, untouched.
     Upstream(E),
-    /// The upstream sent nothing for longer than the idle timeout.
+    /// The upstream sent nothing for longer than the idle timeout, or all of it took longer than the total one.
     TimedOut,
     /// A [`Shutdown`](super::Shutdown) ended the stream.
     ShutDown,
@@ -45,7 +45,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Upstream(error) => error.fmt(f),
-            Error::TimedOut => f.write_str("upstream sent nothing for too long"),
+            Error::TimedOut => f.write_str("upstream took too long"),
             Error::ShutDown => f.write_str("shut down before the end"),
             Error::Unreadable => f.write_str("upstream's answer cannot be read"),
         }

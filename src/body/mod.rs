@@ -5,8 +5,8 @@
 //!
 //! - **Back-pressure.** The upstream is polled only when nothing is left to hand out.
 //! - **Few frames.** Whatever is ready at once leaves as one frame, since servers make a system call of each.
-//! - **Endings.** The upstream is dropped the moment the policy ends the stream. An upstream that fails, or says
-//!   nothing for too long, becomes the protocol's own error event and a regular end of the body; where the
+//! - **Endings.** The upstream is dropped the moment the policy ends the stream. An upstream that fails, says nothing
+//!   for too long or takes too long, becomes the protocol's own error event and a regular end of the body; where the
 //!   protocol has no such event, the body ends in an [`Error`], so that half an answer never looks whole. A server
 //!   that must stop ends its streams in the same way, by a [`Shutdown`].
 //! - **Signs of life.** A stream that has nothing to hand out for long, because its upstream is silent or all that came
@@ -31,4 +31,5 @@ pub use error::Error;
 pub use moderated::Moderated;
 pub use shutdown::{Begun, Shutdown};
 pub use stream::ModeratedStream;
+pub(crate) use wait::Times;
 pub use wait::{NoTimer, Timer};

@@ -1,7 +1,7 @@
 //! The `http_body::Body` adaptor.
 
 use super::session::Session;
-use super::wait::Wait;
+use super::wait::{Times, Wait};
 use super::{Begun, Error, NoTimer, Shutdown, Timer};
 use crate::wire::{Ending, Failure, Filter, Observer};
 use bytes::{Buf, Bytes};
@@ -36,9 +36,11 @@ pin_project! {
         upstream: Option<B>,
         session: Session<O>,
         timer: T,
-        // For the upstream to say something, and for anything to be handed out.
+        // For the upstream to say something, for all of it, and for anything to be handed out.
         #[pin]
         idle: Wait<T::Sleep>,
+        #[pin]
+        total: Wait<T::Sleep>,
         #[pin]
         quiet: Wait<T::Sleep>,
         shutdown: Option<Begun>,
@@ -63,6 +65,7 @@ impl<B: Body, O: Observer> Moderated<B, O> {
             session: Session::new(filter, observer),
             timer: NoTimer,
             idle: Wait::new(None),
+            total: Wait::new(None),
             quiet: Wait::new(None),
             shutdown: None,
             error: None,
@@ -82,32 +85,38 @@ impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
     /// Ends the stream as [`Ending::TimedOut`] when the upstream has sent nothing for `limit` while we waited for it;
     /// without a limit it may be silent for ever.
     ///
-    /// The timer that was given last serves both this and [`keep_alive`](Moderated::keep_alive).
+    /// The timer that was given last serves everything that takes one.
     pub fn idle_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> Moderated<B, O, U> {
-        let interval = self.quiet.limit();
-        self.timed(timer, limit.into(), interval)
+        let times = Times { idle: limit.into(), ..self.times() };
+        self.timed(timer, times)
+    }
+
+    /// Ends the stream as [`Ending::TimedOut`] when it is not over `limit` after it was first asked for, whether it is the
+    /// upstream or the client that takes its time; without a limit it may go on for ever.
+    pub fn total_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> Moderated<B, O, U> {
+        let times = Times { total: limit.into(), ..self.times() };
+        self.timed(timer, times)
     }
 
     /// Hands out the protocol's [heartbeat](Filter::heartbeat) whenever there was nothing else to hand out for
     /// `interval`, be it that the upstream is silent or that what it says is held; without an interval nothing.
-    ///
-    /// The timer that was given last serves both this and [`idle_timeout`](Moderated::idle_timeout).
     pub fn keep_alive<U: Timer>(self, timer: U, interval: impl Into<Option<Duration>>) -> Moderated<B, O, U> {
-        let limit = self.idle.limit();
-        self.timed(timer, limit, interval.into())
+        let times = Times { quiet: interval.into(), ..self.times() };
+        self.timed(timer, times)
     }
 
-    pub(crate) fn timed<U: Timer>(
-        self,
-        timer: U,
-        idle: Option<Duration>,
-        quiet: Option<Duration>,
-    ) -> Moderated<B, O, U> {
+    fn times(&self) -> Times {
+        Times { idle: self.idle.limit(), total: self.total.limit(), quiet: self.quiet.limit() }
+    }
+
+    pub(crate) fn timed<U: Timer>(self, timer: U, times: Times) -> Moderated<B, O, U> {
+        let Times { idle, total, quiet } = times;
         Moderated {
             upstream: self.upstream,
             session: self.session,
             timer,
             idle: Wait::new(idle),
+            total: Wait::new(total),
             quiet: Wait::new(quiet),
             shutdown: self.shutdown,
             error: self.error,
@@ -157,11 +166,13 @@ where
 
             let mut failure = None;
             let is_shut_down = this.shutdown.as_mut().is_some_and(|begun| Pin::new(begun).poll(cx).is_ready());
-            let polled = if is_shut_down { Poll::Pending } else { upstream.as_mut().poll_frame(cx) };
+            // An upstream that always has more is late all the same.
+            let is_late = this.total.as_mut().poll_expired(this.timer, cx).is_ready();
+            let polled = if is_shut_down || is_late { Poll::Pending } else { upstream.as_mut().poll_frame(cx) };
             let now = this.timer.now();
             match polled {
                 Poll::Pending if is_shut_down => this.session.fail(Ending::ShutDown, now),
-                Poll::Pending if this.idle.as_mut().poll_expired(this.timer, cx).is_ready() => {
+                Poll::Pending if is_late || this.idle.as_mut().poll_expired(this.timer, cx).is_ready() => {
                     this.session.fail(Ending::TimedOut, now);
                 }
                 Poll::Pending => {

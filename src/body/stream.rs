@@ -57,6 +57,12 @@ impl<S: TryStream<Ok = Bytes>, O: Observer, T: Timer> ModeratedStream<S, O, T> {
         ModeratedStream { body: self.body.idle_timeout(timer, limit) }
     }
 
+    /// Ends the stream as [`Ending::TimedOut`](crate::Ending::TimedOut) when it is not over `limit` after it was first asked
+    /// for; see [`Moderated::total_timeout`].
+    pub fn total_timeout<U: Timer>(self, timer: U, limit: impl Into<Option<Duration>>) -> ModeratedStream<S, O, U> {
+        ModeratedStream { body: self.body.total_timeout(timer, limit) }
+    }
+
     /// Gives out the protocol's [heartbeat](Filter::heartbeat) whenever there was nothing else to give out for `interval`;
     /// see [`Moderated::keep_alive`].
     pub fn keep_alive<U: Timer>(self, timer: U, interval: impl Into<Option<Duration>>) -> ModeratedStream<S, O, U> {

@@ -54,6 +54,17 @@ impl Timer for NoTimer {
     }
 }
 
+/// How long a stream may take, each without a limit if `None`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// For the upstream to say something.
+    pub(crate) idle: Option<Duration>,
+    /// For all of it.
+    pub(crate) total: Option<Duration>,
+    /// Until a heartbeat, while nothing is handed out.
+    pub(crate) quiet: Option<Duration>,
+}
+
 pin_project! {
     /// Measures how long something has been waited for.
     ///

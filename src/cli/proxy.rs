@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// How long the upstream may say nothing inside its response before that is ended
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = limit)]
     idle_timeout: Duration,
+    /// How long a response may go on before it is ended, or a WebSocket's session; 0 sets no limit
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    total_timeout: Duration,
     /// How long nothing may leave before a comment does that keeps an event stream alive; 0 sends none
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     keep_alive: Duration,
@@ -118,6 +121,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
     config.connect_timeout = args.connect_timeout;
     config.response_timeout = args.response_timeout;
     config.idle_timeout = args.idle_timeout;
+    config.total_timeout = Some(args.total_timeout).filter(|limit| !limit.is_zero());
     config.keep_alive = Some(args.keep_alive).filter(|interval| !interval.is_zero());
     config.drain_timeout = args.drain_timeout;
 

@@ -25,6 +25,8 @@ pub struct Config {
     pub response_timeout: Duration,
     /// How long the upstream may say nothing inside its response.
     pub idle_timeout: Duration,
+    /// How long a response may go on, or a WebSocket's session; `None` for as long as it likes.
+    pub total_timeout: Option<Duration>,
     /// How long nothing may leave before a stream's own heartbeat does, where its protocol has one that every client reads
     /// past; `None` for never.
     pub keep_alive: Option<Duration>,
@@ -50,6 +52,8 @@ impl Config {
             // Reasoning models are silent for minutes before their first token. Lower, and they are cut off;
             // higher, and a dead upstream keeps its clients longer.
             idle_timeout: Duration::from_secs(300),
+            // Which answer is too long only its reader can tell.
+            total_timeout: None,
             // What the HTML standard recommends for event streams: proxies on the way drop what is silent for a minute, or
             // for half of one.
             keep_alive: Some(Duration::from_secs(15)),

@@ -58,6 +58,9 @@ pub(super) fn service(
         .idle_timeout(TokioTimer, config.idle_timeout)
         .shutdown(shutdown.clone())
         .other_content(config.other_content);
+    if let Some(limit) = config.total_timeout {
+        moderation = moderation.total_timeout(TokioTimer, limit);
+    }
     if let Some(interval) = config.keep_alive {
         moderation = moderation.keep_alive(TokioTimer, interval);
     }

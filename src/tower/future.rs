@@ -184,8 +184,8 @@ impl<O: Observer, T: Timer> Plan<O, T> {
         let options = FilterOptions { framing, usage_chunk, ..FilterOptions::default() };
         let filter = Filter::with_options(&self.policy, content.dialect, options);
         let body = Decoded::new(body, content.coding);
-        let Handling { idle_limit, keep_alive, shutdown, .. } = self.handling;
-        let moderated = Moderated::with_observer(body, filter, self.observer).timed(self.timer, idle_limit, keep_alive);
+        let Handling { times, shutdown, .. } = self.handling;
+        let moderated = Moderated::with_observer(body, filter, self.observer).timed(self.timer, times);
         match &shutdown {
             Some(shutdown) => moderated.shutdown(shutdown),
             None => moderated,

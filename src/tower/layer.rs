@@ -30,18 +30,22 @@ impl<C, W, T> HoldbackLayer<C, W, T> {
 
     /// Ends a stream whose upstream has sent nothing for `limit`.
     ///
-    /// The timer that was given last serves both this and [`keep_alive`](HoldbackLayer::keep_alive).
+    /// The timer that was given last serves everything that takes one.
     pub fn idle_timeout<U: Timer + Clone>(mut self, timer: U, limit: Duration) -> HoldbackLayer<C, W, U> {
-        self.settings.handling.idle_limit = Some(limit);
+        self.settings.handling.times.idle = Some(limit);
+        self.timed(timer)
+    }
+
+    /// Ends a stream that is not over `limit` after it was first asked for.
+    pub fn total_timeout<U: Timer + Clone>(mut self, timer: U, limit: Duration) -> HoldbackLayer<C, W, U> {
+        self.settings.handling.times.total = Some(limit);
         self.timed(timer)
     }
 
     /// Sends the protocol's heartbeat, where it has one, into a stream that had nothing else to hand out for `interval`,
     /// so that what is held or thought about for long is not taken for dead.
-    ///
-    /// The timer that was given last serves both this and [`idle_timeout`](HoldbackLayer::idle_timeout).
     pub fn keep_alive<U: Timer + Clone>(mut self, timer: U, interval: Duration) -> HoldbackLayer<C, W, U> {
-        self.settings.handling.keep_alive = Some(interval);
+        self.settings.handling.times.quiet = Some(interval);
         self.timed(timer)
     }
 

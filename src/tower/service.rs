@@ -5,11 +5,10 @@ use super::content::OtherContent;
 use super::future::{Plan, ResponseFuture};
 use super::headers;
 use super::request::Onward;
-use crate::body::{Shutdown, Timer};
+use crate::body::{Shutdown, Timer, Times};
 use http::{Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tower_service::Service;
 
 /// Moderates the responses of `S`, and its requests. Made by [`HoldbackLayer`](super::HoldbackLayer).
@@ -31,8 +30,7 @@ pub(super) struct Settings<C, W, T> {
 /// How every response is handled.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handling {
-    pub(super) idle_limit: Option<Duration>,
-    pub(super) keep_alive: Option<Duration>,
+    pub(super) times: Times,
     pub(super) shutdown: Option<Shutdown>,
     pub(super) other: OtherContent,
 }

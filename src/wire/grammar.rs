@@ -328,7 +328,7 @@ impl Fault {
             Fault::Upstream(Failure::Overflow) => {
                 "More of the response had to wait for a decision than the limits allow."
             }
-            Fault::TimedOut => "The upstream sent nothing for too long.",
+            Fault::TimedOut => "The upstream took too long.",
             Fault::ShutDown => "The server had to stop before the response was complete.",
             Fault::Request(RequestFault::Stopped) => "The request was refused by a content policy.",
             Fault::Request(RequestFault::Unreadable) => {

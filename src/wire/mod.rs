@@ -115,7 +115,7 @@ pub enum Ending {
     UpstreamFailed(Failure),
     /// The client went away.
     ClientGone,
-    /// Nothing came for too long.
+    /// Nothing came for too long, or all of it took too long.
     TimedOut,
     /// The server that handed it on had to stop.
     ShutDown,

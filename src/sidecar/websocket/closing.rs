@@ -26,7 +26,7 @@ impl Closing {
                 (CloseCode::Unsupported, "the upstream sent what cannot be read")
             }
             Ending::UpstreamFailed(_) => (CloseCode::Error, "the upstream failed"),
-            Ending::TimedOut => (CloseCode::Error, "the upstream sent nothing for too long"),
+            Ending::TimedOut => (CloseCode::Error, "the upstream took too long"),
             Ending::ShutDown => (CloseCode::Away, "the server has to stop"),
         };
         let upstream = match ending {

@@ -25,6 +25,7 @@ use http::{HeaderValue, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_tungstenite::WebSocketStream;
@@ -45,6 +46,7 @@ pub(in crate::sidecar) struct Sessions {
     policy: Option<Policy>,
     other_content: OtherContent,
     idle_timeout: Duration,
+    total_timeout: Option<Duration>,
     keep_alive: Option<Duration>,
     shutdown: Shutdown,
 }
@@ -60,6 +62,7 @@ impl Sessions {
             policy: config.policy.clone(),
             other_content: config.other_content,
             idle_timeout: config.idle_timeout,
+            total_timeout: config.total_timeout,
             keep_alive: config.keep_alive,
             shutdown,
         }
@@ -117,10 +120,17 @@ impl Session {
     /// Passes on what the upstream says, until it ends or is ended.
     async fn answers(&self, answers: &mut Answers, upstream: &mut Incoming, client: &Outgoing) -> Closing {
         let mut stop = self.by.shutdown.begun();
+        let mut late = pin!(async {
+            match self.by.total_timeout {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        });
         loop {
             let heard = tokio::select! {
                 biased;
                 () = &mut stop => Err(Ending::ShutDown),
+                () = &mut late => Err(Ending::TimedOut),
                 message = upstream.next() => message.unwrap_or(Err(Error::ConnectionClosed)).map_err(|error| broken(&error)),
                 () = tokio::time::sleep(self.by.idle_timeout) => Err(Ending::TimedOut),
             };
