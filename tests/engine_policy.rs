@@ -3,7 +3,7 @@
 
 use holdback::policy::{Direction, HoldBound, Lint};
 use holdback::rule::{Block, Pattern, Validator};
-use holdback::{Channel, ChannelKind, Policy, Rule};
+use holdback::{Channel, ChannelKind, Pack, Policy, Rule};
 
 fn passed(policy: &Policy, kind: ChannelKind, text: &str) -> String {
     let mut channel = Channel::new(policy, kind);
@@ -162,6 +162,8 @@ fn a_validator_that_is_asked_about_every_start_is_told() {
     let many = cost(digits(Pattern::regex(r"\d{13,19}")));
     let [Lint::TriesManyStarts { starts }] = many.lints[..] else { panic!("{many:?}") };
     assert!((13..=19).contains(&starts), "{starts}");
+    let every = cost(digits(Pattern::regex(r"\d{13,190}")));
+    let [Lint::TriesManyStarts { starts: 63.. }] = every.lints[..] else { panic!("{every:?}") };
     assert_eq!(cost(digits(Pattern::regex(r"\d{13,19}").not_before(r"\d"))).lints, []);
 }
 
@@ -169,6 +171,12 @@ fn a_validator_that_is_asked_about_every_start_is_told() {
 fn a_pattern_that_nothing_fits_is_told() {
     let never = cost(Rule::regex("r", r"a\bb"));
     assert_eq!(never.lints, [Lint::MatchesNothing]);
+    let far = cost(Rule::regex("r", r"\bk[ab]_(?:[a-z0-9_]{36,255}|[0-9]{40,60}z)\b"));
+    assert_eq!(far.lints, []);
+    for rule in Pack::ALL.into_iter().flat_map(Pack::rules) {
+        let id = rule.id().to_owned();
+        assert!(!cost(rule).lints.contains(&Lint::MatchesNothing), "{id}");
+    }
     for lint in [
         Lint::HoldsEveryWord,
         Lint::HoldsAfterMatch,

@@ -69,7 +69,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Some(Ending::UpstreamFailed(failure)) => {
             eprintln!("holdback: the input cannot be read to its end ({})", failure.name());
-            eprintln!("help: if it was taken for what it is not, say what it is: --dialect text, for example");
+            if args.dialect.is_none() {
+                eprintln!("help: if it was taken for what it is not, say what it is: --dialect text, for example");
+            }
             Exit::Failed
         }
         _ => Exit::Fine,

@@ -12,10 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Flags that choose rules. Without any, the built-in packs.
 #[derive(clap::Args)]
 pub(super) struct PolicyArgs {
-    /// A rule file, in place of the built-in packs
+    /// A rule file; without it and `--pack`, every built-in pack
     #[arg(long, value_name = "FILE", env = "HOLDBACK_POLICY")]
     policy: Option<PathBuf>,
-    /// A built-in pack; may be given again
+    /// A built-in pack, beside the rule file if there is one; may be given again
     #[arg(long = "pack", value_name = "NAME")]
     packs: Vec<String>,
     /// Only the rule of this id; may be given again

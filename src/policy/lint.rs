@@ -101,13 +101,13 @@ pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
     if delay.released_at_once < FEW_RELEASED {
         lints.push(Lint::HoldsEveryWord);
     }
-    match scanner.shortest_match(MAX_CONFIGS) {
+    match scanner.example(MAX_CONFIGS) {
         Some(text) if holds_after(&scanner, &text) => lints.push(Lint::HoldsAfterMatch),
         Some(_) => {}
         None => lints.push(Lint::MatchesNothing),
     }
     if traits.starts == Starts::Every {
-        let starts = ["x", "7", "xY7_"].map(|text| live_starts(&scanner, text.repeat(64).as_bytes()));
+        let starts = ["x", "7", "xY7_"].map(|text| most_starts(&scanner, text.repeat(64).as_bytes()));
         let starts = starts.into_iter().max().unwrap_or_default();
         if starts > MANY_STARTS {
             lints.push(Lint::TriesManyStarts { starts });
@@ -155,8 +155,12 @@ fn holds_after(scanner: &Scanner, text: &[u8]) -> bool {
     cursor.frontier(scanner) < text.len() as u64
 }
 
-fn live_starts(scanner: &Scanner, text: &[u8]) -> usize {
+/// The most starts that are live after any byte; beyond what is told apart they become fewer.
+fn most_starts(scanner: &Scanner, text: &[u8]) -> usize {
     let mut cursor = Cursor::new();
-    held_after_tokens(scanner, &mut cursor, text);
-    cursor.live_starts(scanner)
+    let after = text.chunks(1).map(|byte| {
+        cursor.run(scanner, byte, &mut Vec::new());
+        cursor.live_starts(scanner)
+    });
+    after.max().unwrap_or_default()
 }

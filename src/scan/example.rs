@@ -1,18 +1,23 @@
 //! A text that a set of rules matches, found by walking the automaton.
 
 use super::Scanner;
+use super::nfa::{Item, Kind, Nfa, State};
 use super::step::Config;
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 impl Scanner {
-    /// A shortest text in which some rule matches, if the first `max_configs` configurations lead to one.
-    pub(crate) fn shortest_match(&self, max_configs: usize) -> Option<Vec<u8>> {
+    /// A text in which some rule matches, if the first `max_configs` configurations lead to one. Those that are the
+    /// fewest bytes away from a match are walked first.
+    pub(crate) fn example(&self, max_configs: usize) -> Option<Vec<u8>> {
+        let distances = distances(&self.simulator.nfa);
+        let distance = |config: &Config| config.states().map(|state| distances[state as usize]).min();
         let mut scratch = self.take_scratch();
         let mut known: HashMap<Config, Option<(usize, u8)>> = HashMap::from([(Config::start(), None)]);
         let mut order = vec![Config::start()];
-        let mut queue = VecDeque::from([0]);
+        let mut queue = BinaryHeap::from([Reverse((0, 0))]);
         let bytes = self.table.classes.representatives();
-        while let Some(at) = queue.pop_front() {
+        while let Some(Reverse((_, at))) = queue.pop() {
             for &byte in &bytes {
                 let step = self.simulator.step(&order[at].clone(), byte, &mut scratch);
                 if !step.events.is_empty() {
@@ -27,11 +32,41 @@ impl Scanner {
                 }
                 if order.len() < max_configs && !known.contains_key(&step.config) {
                     known.insert(step.config.clone(), Some((at, byte)));
-                    queue.push_back(order.len());
+                    queue.push(Reverse((distance(&step.config).unwrap_or(u32::MAX), order.len())));
                     order.push(step.config);
                 }
             }
         }
         None
+    }
+}
+
+/// How many bytes each state is away from a match, if every look-around on the way holds.
+fn distances(nfa: &Nfa) -> Vec<u32> {
+    let mut distances = vec![u32::MAX; nfa.states.len()];
+    loop {
+        let mut changed = false;
+        // Thompson states mostly lead to later ones, so going backwards converges in a few rounds.
+        for id in (0..nfa.states.len()).rev() {
+            let State { kind, .. } = &nfa.states[id];
+            let after = |closure| {
+                let items = nfa.closure(closure).iter().map(|item| match *item {
+                    Item::Match(_) => 0,
+                    Item::State(next) => distances[next as usize],
+                });
+                items.min().unwrap_or(u32::MAX)
+            };
+            let distance = match kind {
+                Kind::Bytes(edges) => {
+                    edges.iter().map(|edge| after(edge.to)).min().unwrap_or(u32::MAX).saturating_add(1)
+                }
+                Kind::Look(_, to) => after(*to),
+            };
+            changed |= distance < distances[id];
+            distances[id] = distance.min(distances[id]);
+        }
+        if !changed {
+            return distances;
+        }
     }
 }

@@ -59,6 +59,11 @@ impl Config {
         })
     }
 
+    /// Every live state.
+    pub(super) fn states(&self) -> impl Iterator<Item = StateId> {
+        self.groups().flatten().chain(self.unopened()).copied()
+    }
+
     /// Words of memory it takes.
     pub(super) fn len(&self) -> usize {
         self.words.len()

@@ -141,9 +141,6 @@ pub fn split(stream: &[u8]) -> Vec<&[u8]> {
     if serde_json::from_slice::<Value>(stream).is_ok() {
         return vec![stream];
     }
-    if serde_json::from_slice::<Value>(stream).is_ok() {
-        return vec![stream];
-    }
     let end: &[u8] = if stream.starts_with(b"{") { b"\n" } else { b"\n\n" };
     let mut events = Vec::new();
     let mut rest = stream;
@@ -194,14 +191,16 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("bedrock-invoke", Dialect::BedrockInvoke),
     ("captured-here/aimock__anthropic", Dialect::Anthropic),
     ("captured-here/aimock__bedrock-converse", Dialect::BedrockConverse),
+    ("captured-here/aimock__cohere", Dialect::Cohere),
+    ("captured-here/aimock__gemini", Dialect::Gemini),
     ("captured-here/aimock__ollama", Dialect::Ollama),
     ("captured-here/aimock__openai-chat", Dialect::OpenAiChat),
+    ("captured-here/aimock__openai-responses", Dialect::OpenAiResponses),
     ("captured-here/litellm-proxy__anthropic", Dialect::Anthropic),
     ("captured-here/litellm-proxy__chat", Dialect::OpenAiChat),
-    ("captured-here/aimock__openai-responses", Dialect::OpenAiResponses),
+    ("captured-here/litellm-proxy__responses", Dialect::OpenAiResponses),
     ("captured-here/llamacpp-server__anthropic", Dialect::Anthropic),
-    ("captured-here/llamacpp-server__chat-logprobs", Dialect::OpenAiChat),
-    ("captured-here/llamacpp-server__chat.", Dialect::OpenAiChat),
+    ("captured-here/llamacpp-server__chat", Dialect::OpenAiChat),
     ("captured-here/llamacpp-server__responses", Dialect::OpenAiResponses),
     ("captured-here/llamacpp-server__v1-completions", Dialect::OpenAiCompletions),
     ("captured-here/mcp", Dialect::Mcp),
@@ -212,26 +211,17 @@ const FOLDERS: &[(&str, Dialect)] = &[
     ("compat-chat", Dialect::OpenAiChat),
     ("compat-completions", Dialect::OpenAiCompletions),
     ("compat-responses", Dialect::OpenAiResponses),
-    ("derived/agui_custom", Dialect::AgUi),
-    ("derived/agui_end", Dialect::AgUi),
-    ("derived/agui_extra", Dialect::AgUi),
-    ("derived/agui_fin", Dialect::AgUi),
-    ("derived/agui_full", Dialect::AgUi),
-    ("derived/bed_err", Dialect::BedrockConverse),
-    ("derived/bed_exc", Dialect::BedrockConverse),
+    ("derived/agui", Dialect::AgUi),
+    ("derived/ant", Dialect::Anthropic),
+    // But not `bed_badcrc`, which is no stream.
+    ("derived/bed_e", Dialect::BedrockConverse),
     ("derived/bed_guard", Dialect::BedrockConverse),
-    ("derived/oll_done", Dialect::Ollama),
-    ("derived/oll_extra", Dialect::Ollama),
-    ("derived/oll_full", Dialect::Ollama),
-    ("derived/oll_hb", Dialect::Ollama),
-    ("derived/resp_", Dialect::OpenAiResponses),
-    ("derived/vui_abort", Dialect::VercelUi),
-    ("derived/vui_cf", Dialect::VercelUi),
-    ("derived/vui_extra", Dialect::VercelUi),
-    ("derived/vui_full", Dialect::VercelUi),
-    ("derived/vui_hb", Dialect::VercelUi),
-    ("derived/vui_noend", Dialect::VercelUi),
-    ("derived/vui_unknown", Dialect::VercelUi),
+    ("derived/chat", Dialect::OpenAiChat),
+    ("derived/coh", Dialect::Cohere),
+    ("derived/gem", Dialect::Gemini),
+    ("derived/oll", Dialect::Ollama),
+    ("derived/resp", Dialect::OpenAiResponses),
+    ("derived/vui", Dialect::VercelUi),
     ("gemini", Dialect::Gemini),
     ("gemini-interactions", Dialect::GeminiInteractions),
     ("gemini-jsonarray", Dialect::Gemini),
