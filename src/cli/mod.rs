@@ -27,7 +27,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Stand in front of a model's API and moderate what it answers
-    Proxy(proxy::Args),
+    Proxy(Box<proxy::Args>),
     /// Watch a stream being moderated; needs nothing else, not even a network
     Demo(demo::Args),
     /// Moderate standard input to standard output
@@ -58,7 +58,7 @@ enum Exit {
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
     let exit = match Cli::parse().command {
-        Command::Proxy(args) => proxy::run(args),
+        Command::Proxy(args) => proxy::run(*args),
         Command::Demo(args) => demo::run(args),
         Command::Filter(args) => filter::run(args),
         Command::Scan(args) => scan::run(args),
