@@ -3,9 +3,11 @@
 mod check;
 mod demo;
 mod diagnostics;
+mod eval;
 mod explain;
 mod filter;
 mod finding;
+mod lines;
 mod policy;
 mod proxy;
 mod scan;
@@ -38,6 +40,8 @@ enum Command {
     Check(check::Args),
     /// Run the rules' own examples, cut at every place
     Test(test::Args),
+    /// Measure the rules on labelled texts: what they find, what they miss, and their false alarms
+    Eval(eval::Args),
     /// Explain what each API's fields are taken for
     Explain(explain::Args),
 }
@@ -64,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Scan(args) => scan::run(args),
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Explain(args) => explain::run(args),
     };
     let exit = exit.unwrap_or_else(|error| {

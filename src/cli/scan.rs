@@ -2,17 +2,16 @@
 
 use super::Exit;
 use super::finding::Finding;
+use super::lines;
 use super::policy::{self, PolicyArgs};
 use anyhow::Context;
 use clap::ValueEnum;
-use flate2::read::MultiGzDecoder;
 use holdback::policy::Direction;
-use holdback::{Channel, ChannelKind, Policy, Verdict};
+use holdback::{Channel, ChannelKind, Policy};
 use serde::Serialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, LineWriter, Read, Write};
+use std::io::{self, BufRead, LineWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -78,10 +77,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut output = LineWriter::new(io::stdout().lock());
     let mut exit = Exit::Fine;
     for path in &args.files {
-        let file = open(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = lines::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         match &args.jsonl {
             Some(field) => {
-                if scan.lines(file, path, field, &mut output)? > 0 {
+                let unreadable = scan.lines(file, path, field, &mut output);
+                if unreadable.with_context(|| format!("{}", path.display()))? > 0 {
                     exit = Exit::Failed;
                 }
             }
@@ -89,13 +89,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         }
     }
     Ok(exit)
-}
-
-/// Opens a file, through gzip if it begins like one.
-fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
-    let mut file = BufReader::new(File::open(path)?);
-    let is_gzip = file.fill_buf()?.starts_with(b"\x1f\x8b");
-    Ok(if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(file))) } else { Box::new(file) })
 }
 
 impl Scan {
@@ -115,44 +108,21 @@ impl Scan {
     }
 
     /// Looks into each line, and gives back how many could not be read: they are told on standard error.
-    fn lines(
-        &self,
-        mut file: impl BufRead,
-        path: &Path,
-        field: &str,
-        output: &mut impl Write,
-    ) -> anyhow::Result<usize> {
+    fn lines(&self, file: impl BufRead, path: &Path, field: &str, output: &mut impl Write) -> anyhow::Result<usize> {
         let mut unreadable = 0;
-        let mut bytes = Vec::new();
-        for line in 1.. {
-            bytes.clear();
-            if file.read_until(b'\n', &mut bytes).with_context(|| format!("{}", path.display()))? == 0 {
-                break;
-            }
-            if bytes.trim_ascii().is_empty() {
-                continue;
-            }
-            let text = match text_of(&bytes, field) {
+        lines::each_line(file, |line, bytes| {
+            let text = match text_of(bytes, field) {
                 Ok(text) => text,
                 Err(reason) => {
                     eprintln!("error: {}:{line}: the line {reason} (looked for `{field}`)", path.display());
                     unreadable += 1;
-                    continue;
+                    return Ok(());
                 }
             };
-            let verdicts = self.verdicts(text.as_bytes());
-            write_line(output, &InLine { line, findings: verdicts.iter().map(Finding::new).collect() })?;
-        }
+            let verdicts = lines::verdicts(&self.policy, self.kind, text.as_bytes());
+            Ok(write_line(output, &InLine { line, findings: verdicts.iter().map(Finding::new).collect() })?)
+        })?;
         Ok(unreadable)
-    }
-
-    /// Every verdict on a whole text, in order of their spans.
-    fn verdicts(&self, text: &[u8]) -> Vec<Verdict> {
-        let mut channel = Channel::new(&self.policy, self.kind);
-        let mut verdicts = channel.push(text).verdicts().to_vec();
-        verdicts.extend_from_slice(channel.finish().verdicts());
-        verdicts.sort_by_key(|verdict| (verdict.span.start, verdict.span.end));
-        verdicts
     }
 }
 

@@ -6,6 +6,7 @@ use super::written::{Fate, Replaces, Written, WrittenAllow, WrittenOverride, Wri
 use crate::error::Fault;
 use crate::rule::Allow;
 use crate::rule::date::Date;
+use crate::rule::id::id_fits;
 use crate::rule::pack::Pack;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -178,7 +179,7 @@ impl Loader<'_> {
 
     fn override_rules(&mut self, layers: &mut Layers, written: &WrittenOverride, source: &Source) {
         let mut found = false;
-        for rule in layers.rules.iter_mut().filter(|rule| fits(&rule.written.id, written.rules.get_ref())) {
+        for rule in layers.rules.iter_mut().filter(|rule| id_fits(&rule.written.id, written.rules.get_ref())) {
             found = true;
             if written.min_severity.is_some_and(|min| rule.fate().severity.unwrap_or_default() < min) {
                 continue;
@@ -194,7 +195,7 @@ impl Loader<'_> {
     fn allow(&mut self, layers: &mut Layers, written: &WrittenAllow, source: &Source) {
         let allow = build::allow(written, source, &mut self.faults);
         for glob in written.rules.iter().flatten() {
-            let mut named = layers.rules.iter().filter(|rule| fits(&rule.written.id, glob.get_ref())).peekable();
+            let mut named = layers.rules.iter().filter(|rule| id_fits(&rule.written.id, glob.get_ref())).peekable();
             if named.peek().is_none() {
                 if layers.lacking {
                     continue;
@@ -213,7 +214,7 @@ impl Loader<'_> {
         }
         for rule in layers.rules.iter_mut().filter(|rule| build::can_allow(&rule.written)) {
             let globs = written.rules.as_ref();
-            if globs.is_none_or(|globs| globs.iter().any(|glob| fits(&rule.written.id, glob.get_ref()))) {
+            if globs.is_none_or(|globs| globs.iter().any(|glob| id_fits(&rule.written.id, glob.get_ref()))) {
                 rule.allows.push(allow.clone());
             }
         }
@@ -223,16 +224,6 @@ impl Loader<'_> {
 fn no_rule(glob: &str) -> Fault {
     Fault::new(format!("no rule is called `{glob}`"))
         .remedy("name a rule, or several by `*`, that this file has or extends")
-}
-
-/// Whether `id` is `glob`, in which each `*` stands for any text.
-fn fits(id: &str, glob: &str) -> bool {
-    match glob.split_once('*') {
-        None => id == glob,
-        Some((start, rest)) => id
-            .strip_prefix(start)
-            .is_some_and(|id| (0..=id.len()).any(|at| id.is_char_boundary(at) && fits(&id[at..], rest))),
-    }
 }
 
 /// The path of `name` as the file at `path` means it.
@@ -254,17 +245,6 @@ fn beside(path: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (id, glob) in [("pii.email", "pii.email"), ("pii.email", "pii.*"), ("pii.email", "*"), ("a.b.c", "*.*c")] {
-            assert!(fits(id, glob), "{id} is {glob}");
-        }
-        for (id, glob) in [("pii.email", "pii"), ("pii.email", "*.mail"), ("pii.email", "secrets.*"), ("pii", "pii.*")]
-        {
-            assert!(!fits(id, glob), "{id} is not {glob}");
-        }
-    }
 
     #[test]
     fn files_are_found_beside_the_one_that_names_them() {
