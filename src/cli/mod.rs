@@ -10,6 +10,7 @@ mod finding;
 mod lines;
 mod policy;
 mod proxy;
+mod rules;
 mod scan;
 mod signals;
 mod test;
@@ -42,7 +43,9 @@ enum Command {
     Test(test::Args),
     /// Measure the rules on labelled texts: what they find, what they miss, and their false alarms
     Eval(eval::Args),
-    /// Explain what each API's fields are taken for
+    /// List the rules of a policy
+    Rules(rules::Args),
+    /// Explain what a rule looks for and costs, or what each API's fields are taken for
     Explain(explain::Args),
 }
 
@@ -69,6 +72,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Explain(args) => explain::run(args),
     };
     let exit = exit.unwrap_or_else(|error| {

@@ -3,7 +3,7 @@
 use super::diagnostics;
 use holdback::policy::Direction;
 use holdback::rule::{Date, Pack, RuleSet};
-use holdback::{BuildError, Policy, PolicyBuilder};
+use holdback::{BuildError, Policy, PolicyBuilder, Rule};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,13 @@ pub(super) struct PolicyArgs {
 #[derive(Debug)]
 pub(super) struct BadPolicy(String);
 
+impl BadPolicy {
+    /// A fault that is in no file.
+    pub(super) fn new(reason: impl fmt::Display) -> BadPolicy {
+        BadPolicy(format!("error: {reason}\n"))
+    }
+}
+
 impl fmt::Display for BadPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -48,6 +55,12 @@ impl PolicyArgs {
     /// The policy that the flags describe.
     pub(super) fn load(&self) -> Result<Policy, BadPolicy> {
         Ok(self.builder()?.build()?)
+    }
+
+    /// The same policy, with its rules as they are written.
+    pub(super) fn load_with_rules(&self) -> Result<(Policy, Vec<Rule>), BadPolicy> {
+        let rules = self.select(self.rule_sets()?)?.into_iter().flat_map(RuleSet::into_rules).collect();
+        Ok((self.load()?, rules))
     }
 
     /// The same policy, which only reports.
@@ -75,7 +88,7 @@ impl PolicyArgs {
     }
 
     /// The file's rules stand first, so that it names what they and a pack both cover.
-    fn rule_sets(&self) -> Result<Vec<RuleSet>, BadPolicy> {
+    pub(super) fn rule_sets(&self) -> Result<Vec<RuleSet>, BadPolicy> {
         let mut sets = Vec::new();
         if let Some(file) = &self.policy {
             sets.push(rule_set(file)?);
@@ -85,7 +98,7 @@ impl PolicyArgs {
         for name in &self.packs {
             let names = Pack::ALL.map(Pack::name).join(", ");
             let pack = Pack::named(name)
-                .ok_or_else(|| BadPolicy(format!("error: no pack is called `{name}`; there are {names}\n")))?;
+                .ok_or_else(|| BadPolicy::new(format_args!("no pack is called `{name}`; there are {names}")))?;
             sets.push(pack.rule_set());
         }
         Ok(sets)
@@ -97,7 +110,7 @@ impl PolicyArgs {
         }
         let is_known = |id: &&String| sets.iter().flat_map(RuleSet::rules).any(|rule| rule.id() == *id);
         if let Some(unknown) = self.rules.iter().find(|id| !is_known(id)) {
-            return Err(BadPolicy(format!("error: no rule has the id `{unknown}`\n")));
+            return Err(BadPolicy::new(format_args!("no rule has the id `{unknown}`")));
         }
         for set in &mut sets {
             set.retain(|rule| self.rules.iter().any(|id| id == rule.id()));
@@ -108,7 +121,7 @@ impl PolicyArgs {
 
 /// The rules of a file and of everything that it extends. What is only worth knowing is said at once.
 pub(super) fn rule_set(file: &Path) -> Result<RuleSet, BadPolicy> {
-    let path = file.to_str().ok_or_else(|| BadPolicy("error: the rule file's name is not UTF-8\n".to_owned()))?;
+    let path = file.to_str().ok_or_else(|| BadPolicy::new("the rule file's name is not UTF-8"))?;
     let set = RuleSet::load(path, today(), |path| fs::read_to_string(path))?;
     eprint!("{}", diagnostics::warnings(set.warnings()));
     Ok(set)
@@ -125,8 +138,8 @@ pub(super) fn check_watches(policy: &Policy, text: Direction) -> Result<(), BadP
     let is_idle = policy.rules().len() > 0 && !policy.rules().any(|rule| rule.direction().includes(text));
     if is_idle {
         let name = text.name();
-        return Err(BadPolicy(format!(
-            "error: no rule of the policy watches a {name}\n  = help: a rule that does says `direction = \"{name}\"` or `\"both\"`\n"
+        return Err(BadPolicy::new(format_args!(
+            "no rule of the policy watches a {name}\n  = help: a rule that does says `direction = \"{name}\"` or `\"both\"`"
         )));
     }
     Ok(())
@@ -144,7 +157,7 @@ pub(super) fn count(policy: &Policy) -> String {
 fn add(mut builder: PolicyBuilder, set: RuleSet) -> Result<PolicyBuilder, BadPolicy> {
     if let Some(variable) = set.hash_key_env() {
         let key = std::env::var(variable)
-            .map_err(|_| BadPolicy(format!("error: the environment has no `{variable}`, the key of `{{hash8}}`\n")))?;
+            .map_err(|_| BadPolicy::new(format_args!("the environment has no `{variable}`, the key of `{{hash8}}`")))?;
         builder = builder.hash_key(key);
     }
     Ok(builder.rule_set(set))

@@ -11,6 +11,7 @@ mod lower;
 mod near;
 mod pack;
 mod pattern;
+mod show;
 mod template;
 mod validate;
 mod words;
@@ -121,6 +122,19 @@ pub enum Severity {
     High,
     /// Must not happen.
     Critical,
+}
+
+impl Severity {
+    /// The severity's word in rule files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
 }
 
 /// What a rule looks for.
@@ -277,6 +291,11 @@ impl Rule {
     /// The rule's id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What the rule is for, if it says.
+    pub fn purpose(&self) -> &str {
+        &self.description
     }
 
     /// Words to select rules by, such as `pii` or `owasp:llm02`.

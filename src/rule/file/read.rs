@@ -18,11 +18,11 @@ use toml::de::{DeTable, DeValue};
 const FORMAT: usize = 1;
 
 const SEVERITIES: [(&str, Severity); 5] = [
-    ("info", Severity::Info),
-    ("low", Severity::Low),
-    ("medium", Severity::Medium),
-    ("high", Severity::High),
-    ("critical", Severity::Critical),
+    (Severity::Info.name(), Severity::Info),
+    (Severity::Low.name(), Severity::Low),
+    (Severity::Medium.name(), Severity::Medium),
+    (Severity::High.name(), Severity::High),
+    (Severity::Critical.name(), Severity::Critical),
 ];
 
 impl Written {
