@@ -104,6 +104,56 @@ fn check_shows_every_fault_in_its_place() {
 }
 
 #[test]
+fn check_tells_rules_that_find_the_same() {
+    let policy = file(
+        "check-overlap.toml",
+        r#"
+[[rule]]
+id = "a.wide"
+regex = 'key-[a-z0-9]{4,40}'
+[[rule]]
+id = "a.narrow"
+regex = 'key-live[a-z0-9]{4,36}'
+[[rule.test]]
+text = "a key-live1234 here"
+finds = ["key-live1234"]
+[[rule.test]]
+text = "a key-test1234 here"
+finds = []
+[[rule]]
+id = "a.other"
+literals = ["lock-1234"]
+[[rule.test]]
+text = "lock-1234"
+finds = ["lock-1234"]
+"#,
+    );
+    let path = policy.to_str().unwrap();
+    let text = run(&["check", path], "");
+    assert_eq!(text.code, 0, "{}", text.err);
+    assert_eq!(text.out.matches("note: ").count(), 1, "{}", text.out);
+    assert!(text.out.contains("shadowed: `a.wide`, which stands before it"), "{}", text.out);
+
+    let json = run(&["check", "--json", path], "");
+    let [checked] = &lines(&json.out)[..] else { panic!("{}", json.out) };
+    assert_eq!(checked["faults"], json!([]));
+    let narrow = &checked["rules"][1];
+    assert_eq!((&narrow["id"], &narrow["hold_bytes"]), (&json!("a.narrow"), &json!(44)));
+    assert!(narrow["states"].as_u64() > Some(1) && checked["released_at_once"].as_f64() > Some(0.9), "{checked}");
+    assert!(narrow["notes"][0].as_str().is_some_and(|note| note.starts_with("shadowed")), "{checked}");
+}
+
+#[test]
+fn check_tells_faults_in_json() {
+    let path = file("check-faults.toml", "[[rule]]\nid = \"a b\"\nregex = 'x'\n");
+    let run = run(&["check", "--json", path.to_str().unwrap()], "");
+    assert_eq!((run.code, run.err.as_str()), (2, ""));
+    let [checked] = &lines(&run.out)[..] else { panic!("{}", run.out) };
+    let fault = &checked["faults"][0];
+    assert!(fault["reason"].as_str().is_some_and(|reason| reason.contains("the id may have letters")), "{checked}");
+}
+
+#[test]
 fn test_runs_the_examples_of_the_built_in_packs() {
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
     let run = run(&["test", rules], "");

@@ -1,70 +1,200 @@
 //! `holdback check`: what is wrong with rule files, and what their rules may cost.
 
-use super::Exit;
-use super::policy;
-use holdback::policy::{Direction, HoldBound};
+mod overlap;
+
+use super::policy::{self, BadPolicy};
+use super::{Exit, diagnostics};
+use holdback::error::Fault;
+use holdback::policy::{Cost, Direction, HoldBound};
 use holdback::{ChannelKind, Policy};
+use overlap::{Overlap, overlaps};
+use serde::Serialize;
 use std::io::{self, LineWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
+    /// Print a line of JSON for each file
+    #[arg(long)]
+    json: bool,
     /// Rule files
     #[arg(required = true)]
     files: Vec<PathBuf>,
+}
+
+/// A file and what is to be said about it.
+#[derive(Serialize)]
+struct Checked<'a> {
+    file: &'a Path,
+    faults: Vec<Told<'a>>,
+    warnings: Vec<Told<'a>>,
+    rules: Vec<CheckedRule<'a>>,
+    /// Share of the tokens of ordinary text that leave at once, 0 to 1, under all rules for responses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_at_once: Option<f64>,
+    /// How many others a token waits for, on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_tokens: Option<f64>,
+    /// States of the automata that ordinary text has built.
+    states: usize,
+}
+
+/// A fault, or what is only worth knowing.
+#[derive(Serialize)]
+struct Told<'a> {
+    file: Option<&'a str>,
+    /// One-based.
+    line: Option<usize>,
+    start: Option<usize>,
+    end: Option<usize>,
+    rule: Option<&'a str>,
+    reason: &'a str,
+    help: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct CheckedRule<'a> {
+    id: &'a str,
+    action: &'static str,
+    direction: &'static str,
+    hold_bytes: u32,
+    /// The bound is a limit, at which a candidate is covered, and not the longest match.
+    is_limited: bool,
+    released_at_once: f64,
+    mean_held_bytes: f64,
+    states: usize,
+    notes: Vec<String>,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut exit = Exit::Fine;
     let mut output = LineWriter::new(io::stdout().lock());
     for file in &args.files {
-        match policy::of_file(file) {
-            Ok(policy) => {
-                writeln!(output, "{}: {}, no faults", file.display(), policy::count(&policy))?;
-                report(&policy, &mut output)?;
-            }
-            Err(bad) => {
-                eprint!("{bad}");
-                exit = Exit::Wrong;
-            }
+        if !check(file, args.json, &mut output)? {
+            exit = Exit::Wrong;
         }
     }
     Ok(exit)
 }
 
-/// What each rule may hold back, what that costs on ordinary text, and what stands out.
-fn report(policy: &Policy, output: &mut impl Write) -> io::Result<()> {
-    let width = policy.rules().map(|rule| rule.id().len()).max().unwrap_or(0);
-    for rule in policy.rules() {
-        let cost = rule.cost();
-        let (action, direction) = (rule.action().name(), rule.direction());
-        write!(output, "  {:width$}  {action:9}  {:8}  ", rule.id(), direction.name())?;
-        if direction == Direction::Request {
-            writeln!(output, "holds nothing: requests come whole")?;
-        } else {
-            let bound = match cost.bound {
-                HoldBound::Zero => "holds nothing".to_owned(),
-                HoldBound::Limit(bytes) => format!("holds {bytes} B at most, its limit"),
-                bound => format!("holds {} B at most", bound.bytes()),
-            };
-            let (at_once, mean) = (percent(cost.delay.released_at_once), cost.delay.mean_held_bytes);
-            writeln!(output, "{bound:31}  {at_once} at once, {mean:.2} B on average")?;
-        }
-        for lint in &cost.lints {
-            writeln!(output, "      note: {lint}")?;
+/// Writes about one file; gives back whether it is sound.
+fn check(file: &Path, in_json: bool, output: &mut impl Write) -> anyhow::Result<bool> {
+    let set = match policy::read(file)? {
+        Ok(set) => set,
+        Err(error) => return faulty(file, error.faults(), in_json, output),
+    };
+    let (warnings, overlaps) = (set.warnings().to_vec(), overlaps(&set));
+    let policy = match policy::of_set(set)?.build() {
+        Ok(policy) => policy,
+        Err(error) => return faulty(file, error.faults(), in_json, output),
+    };
+    let checked = Checked::of(file, &policy, &warnings, &overlaps);
+    if in_json {
+        serde_json::to_writer(&mut *output, &checked)?;
+        writeln!(output)?;
+    } else {
+        eprint!("{}", diagnostics::warnings(&warnings));
+        checked.write(output)?;
+    }
+    Ok(true)
+}
+
+fn faulty(file: &Path, faults: &[Fault], in_json: bool, output: &mut impl Write) -> anyhow::Result<bool> {
+    if in_json {
+        let faults = faults.iter().map(Told::of).collect();
+        let (warnings, rules) = (Vec::new(), Vec::new());
+        let checked = Checked { file, faults, warnings, rules, released_at_once: None, mean_tokens: None, states: 0 };
+        serde_json::to_writer(&mut *output, &checked)?;
+        writeln!(output)?;
+    } else {
+        eprint!("{}", BadPolicy::of(faults));
+    }
+    Ok(false)
+}
+
+impl<'a> Told<'a> {
+    fn of(fault: &'a Fault) -> Told<'a> {
+        Told {
+            file: fault.file.as_deref(),
+            line: fault.line,
+            start: fault.span.as_ref().map(|span| span.start),
+            end: fault.span.as_ref().map(|span| span.end),
+            rule: fault.rule.as_deref(),
+            reason: &fault.reason,
+            help: fault.remedy.as_deref(),
         }
     }
-    let watching = |text: Direction| policy.rules().filter(|rule| rule.direction().includes(text)).count();
-    let (requests, responses) = (watching(Direction::Request), watching(Direction::Response));
-    writeln!(output, "  {requests} of them for requests, {responses} for responses")?;
-    if let Some(delay) = policy.delay(ChannelKind::Text) {
-        let (at_once, tokens) = (percent(delay.released_at_once), delay.mean_tokens);
-        writeln!(
-            output,
-            "  on ordinary text {at_once} of tokens leave at once, a token waits for {tokens:.2} others on average"
-        )?;
+}
+
+impl<'a> Checked<'a> {
+    fn of(file: &'a Path, policy: &'a Policy, warnings: &'a [Fault], overlaps: &[Overlap]) -> Checked<'a> {
+        let rules = policy.rules().map(|rule| {
+            let Cost { bound, delay, states, lints, .. } = rule.cost();
+            let overlaps = overlaps.iter().filter(|overlap| overlap.rule == rule.id()).map(Overlap::to_string);
+            CheckedRule {
+                id: rule.id(),
+                action: rule.action().name(),
+                direction: rule.direction().name(),
+                hold_bytes: bound.bytes(),
+                is_limited: matches!(bound, HoldBound::Limit(_)),
+                released_at_once: delay.released_at_once,
+                mean_held_bytes: delay.mean_held_bytes,
+                states,
+                notes: lints.iter().map(ToString::to_string).chain(overlaps).collect(),
+            }
+        });
+        let rules = rules.collect();
+        let delay = policy.delay(ChannelKind::Text);
+        Checked {
+            file,
+            faults: Vec::new(),
+            warnings: warnings.iter().map(Told::of).collect(),
+            rules,
+            released_at_once: delay.map(|delay| delay.released_at_once),
+            mean_tokens: delay.map(|delay| delay.mean_tokens),
+            states: policy.states(),
+        }
     }
-    Ok(())
+
+    /// What each rule may hold back, what that costs on ordinary text, and what stands out.
+    fn write(&self, output: &mut impl Write) -> io::Result<()> {
+        writeln!(output, "{}: {}, no faults", self.file.display(), policy::count(self.rules.len()))?;
+        let width = self.rules.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
+        for rule in &self.rules {
+            write!(output, "  {:width$}  {:9}  {:8}  ", rule.id, rule.action, rule.direction)?;
+            if rule.direction == Direction::Request.name() {
+                writeln!(output, "holds nothing: requests come whole")?;
+            } else {
+                let bound = match (rule.hold_bytes, rule.is_limited) {
+                    (0, _) => "holds nothing".to_owned(),
+                    (bytes, true) => format!("holds {bytes} B at most, its limit"),
+                    (bytes, false) => format!("holds {bytes} B at most"),
+                };
+                let (at_once, mean) = (percent(rule.released_at_once), rule.mean_held_bytes);
+                writeln!(output, "{bound:31}  {at_once} at once, {mean:.2} B on average, {} states", rule.states)?;
+            }
+            for note in &rule.notes {
+                writeln!(output, "      note: {note}")?;
+            }
+        }
+        let watching = |way: Direction| self.rules.iter().filter(|rule| looks(rule.direction, way)).count();
+        let (requests, responses) = (watching(Direction::Request), watching(Direction::Response));
+        writeln!(output, "  {requests} of them for requests, {responses} for responses")?;
+        if let (Some(at_once), Some(tokens)) = (self.released_at_once, self.mean_tokens) {
+            let (at_once, states) = (percent(at_once), self.states);
+            writeln!(
+                output,
+                "  on ordinary text {at_once} of tokens leave at once, a token waits for {tokens:.2} others on average; \
+                 {states} states"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a rule of the direction of this name looks this way.
+fn looks(name: &str, way: Direction) -> bool {
+    name == way.name() || name == Direction::Both.name()
 }
 
 fn percent(share: f64) -> String {

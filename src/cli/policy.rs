@@ -1,6 +1,7 @@
 //! Which policy a command runs under.
 
 use super::diagnostics;
+use holdback::error::Fault;
 use holdback::policy::Direction;
 use holdback::rule::{Date, Pack, RuleSet};
 use holdback::{BuildError, Policy, PolicyBuilder, Rule};
@@ -31,6 +32,11 @@ pub(super) struct PolicyArgs {
 pub(super) struct BadPolicy(String);
 
 impl BadPolicy {
+    /// What is wrong, each in its place.
+    pub(super) fn of(faults: &[Fault]) -> BadPolicy {
+        BadPolicy(diagnostics::errors(faults))
+    }
+
     /// A fault that is in no file.
     pub(super) fn new(reason: impl fmt::Display) -> BadPolicy {
         BadPolicy(format!("error: {reason}\n"))
@@ -47,7 +53,7 @@ impl std::error::Error for BadPolicy {}
 
 impl From<BuildError> for BadPolicy {
     fn from(error: BuildError) -> BadPolicy {
-        BadPolicy(diagnostics::errors(error.faults()))
+        BadPolicy::of(error.faults())
     }
 }
 
@@ -119,18 +125,22 @@ impl PolicyArgs {
     }
 }
 
+/// The rules of a file and of everything that it extends, or what is wrong with them.
+pub(super) fn read(file: &Path) -> Result<Result<RuleSet, BuildError>, BadPolicy> {
+    let path = file.to_str().ok_or_else(|| BadPolicy::new("the rule file's name is not UTF-8"))?;
+    Ok(RuleSet::load(path, today(), |path| fs::read_to_string(path)))
+}
+
 /// The rules of a file and of everything that it extends. What is only worth knowing is said at once.
 pub(super) fn rule_set(file: &Path) -> Result<RuleSet, BadPolicy> {
-    let path = file.to_str().ok_or_else(|| BadPolicy::new("the rule file's name is not UTF-8"))?;
-    let set = RuleSet::load(path, today(), |path| fs::read_to_string(path))?;
+    let set = read(file)??;
     eprint!("{}", diagnostics::warnings(set.warnings()));
     Ok(set)
 }
 
-/// The policy of one file alone.
-pub(super) fn of_file(file: &Path) -> Result<Policy, BadPolicy> {
-    let set = rule_set(file)?;
-    Ok(add(Policy::builder(), set)?.build()?)
+/// A policy of these rules alone.
+pub(super) fn of_set(set: RuleSet) -> Result<PolicyBuilder, BadPolicy> {
+    add(Policy::builder(), set)
 }
 
 /// Rules that all look the other way would find nothing, which nobody means who has any.
@@ -146,8 +156,8 @@ pub(super) fn check_watches(policy: &Policy, text: Direction) -> Result<(), BadP
 }
 
 /// How many rules a policy has, in words.
-pub(super) fn count(policy: &Policy) -> String {
-    match policy.rules().len() {
+pub(super) fn count(rules: usize) -> String {
+    match rules {
         1 => "1 rule".to_owned(),
         rules => format!("{rules} rules"),
     }

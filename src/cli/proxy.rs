@@ -139,7 +139,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
 
 /// One line for people; everything after it is a log.
 fn announce(args: &Args, policy: &Policy, proxy: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
-    let rules = policy::count(policy);
+    let rules = policy::count(policy.rules().len());
     let name = policy.name().unwrap_or_default();
     let mut line = format!("holdback: http://{} -> {}, {rules} ({name})", proxy.local_addr()?, args.upstream);
     if let Some(admin) = admin {

@@ -12,6 +12,8 @@ pub struct Cost {
     pub bound: HoldBound,
     /// What it holds back of ordinary text.
     pub delay: Delay,
+    /// States that its automaton, alone, needs for ordinary text.
+    pub states: usize,
     /// What stands out.
     pub lints: Vec<Lint>,
 }
@@ -96,7 +98,7 @@ pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
     let role = if rule.direction == Direction::Request { Role::Observe } else { traits.role };
     let alone = [(rule.lowered.clone(), RuleTraits { role, ..traits })];
     let scanner = Scanner::new(&alone, MAX_CONFIGS).map_err(|(_, reason)| reason)?;
-    let delay = delay(&scanner);
+    let (delay, states) = (delay(&scanner), scanner.states());
     let mut lints = Vec::from_iter(rule.oddity);
     if delay.released_at_once < FEW_RELEASED {
         lints.push(Lint::HoldsEveryWord);
@@ -113,7 +115,7 @@ pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
             lints.push(Lint::TriesManyStarts { starts });
         }
     }
-    Ok(Cost { bound, delay, lints })
+    Ok(Cost { bound, delay, states, lints })
 }
 
 /// How the scanner's rules together delay the sample.

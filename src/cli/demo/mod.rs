@@ -54,7 +54,7 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
     writeln!(
         output,
         "A model answers; holdback stands in front of it with {}. Watch what it does.\n",
-        policy::count(&policy)
+        policy::count(policy.rules().len())
     )?;
 
     let mut config = Config::new(upstream, Some(policy.clone()));
