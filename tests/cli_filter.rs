@@ -120,6 +120,24 @@ fn packs_and_rules_are_chosen_by_name() {
 }
 
 #[test]
+fn rules_are_left_out_or_put_on_trial_by_name() {
+    let text = "ada.sample@mail.test and 4111 1111 1111 1111";
+    let left_out = run(&["filter", "--dialect", "text", "--disable", "pii.e*"], text);
+    assert!(left_out.out.starts_with("ada.sample@mail.test and ") && !left_out.out.contains("4111 1111 1111 1111"));
+    let findings = file("trial.jsonl", "");
+    let path = findings.to_str().unwrap();
+    let args = ["filter", "--dialect", "text", "--monitor", "pii.*", "--disable", "pii.email", "--findings", path];
+    let on_trial = run(&args, text);
+    assert_eq!((on_trial.code, on_trial.out.as_str()), (0, text), "{}", on_trial.err);
+    let finding = std::fs::read_to_string(findings).unwrap();
+    assert!(finding.contains(r#""action":"mask","enforced":false"#), "{finding}");
+    for flag in ["--disable", "--monitor"] {
+        let unknown = run(&["filter", flag, "pii.mail"], text);
+        assert!(unknown.code == 2 && unknown.err.contains("no rule has the id `pii.mail`"), "{}", unknown.err);
+    }
+}
+
+#[test]
 fn a_bad_policy_or_usage_is_exit_code_2() {
     let broken = file("filter_broken.toml", "[[rule]]\nid = \"a\"\nregex = \"(\"\n");
     let broken = broken.to_str().unwrap();

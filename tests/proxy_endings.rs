@@ -218,7 +218,7 @@ async fn the_admin_port_counts() {
     for line in [
         r#"holdback_requests_total{status="200",request="none",treatment="moderated"} 1"#,
         r#"holdback_streams_total{ending="complete"} 1"#,
-        r#"holdback_verdicts_total{rule="codename",action="redact"} 1"#,
+        r#"holdback_verdicts_total{rule="codename",action="redact",enforced="true"} 1"#,
         "holdback_downstream_bytes_total 10",
         "holdback_responses_open 0",
     ] {

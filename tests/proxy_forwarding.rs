@@ -263,7 +263,7 @@ async fn requests_are_moderated_if_rules_watch_them() {
     for line in [
         r#"holdback_requests_total{status="200",request="edited",treatment="moderated"} 1"#,
         r#"holdback_requests_total{status="400",request="refused",treatment="none"} 1"#,
-        r#"holdback_verdicts_total{rule="stop",action="terminate"} 1"#,
+        r#"holdback_verdicts_total{rule="stop",action="terminate",enforced="true"} 1"#,
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }

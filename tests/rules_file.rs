@@ -261,6 +261,31 @@ fn a_direction_comes_from_the_rule_its_files_defaults_or_a_deployment() {
 }
 
 #[test]
+fn a_rule_on_trial_reports_and_changes_nothing() {
+    let base = "[[rule]]\nid = \"a.x\"\nliterals = [\"xyz\"]\naction = \"terminate\"\n[[rule.test]]\ntext = \"xyz\"\nfinds = [\"xyz\"]\noutput = \"\"\n";
+    let trial = "extends = [\"base.toml\"]\n[[override]]\nrule = \"a.*\"\nmonitor = true\n";
+    let deployed = load(&[("trial.toml", trial), ("base.toml", base)]).expect("sound files");
+    assert!(
+        run_examples(&deployed.examples()[0]).expect("it builds").is_empty(),
+        "the rule's own tests see it as it is"
+    );
+    let policy = Policy::builder().rule_set(deployed).build().expect("it builds");
+    let mut channel = Channel::new(&policy, ChannelKind::Text);
+    let mut left = Vec::new();
+    for byte in b"an xyz" {
+        channel.push(&[*byte]).write_to(&mut left);
+        assert!(left.ends_with(&[*byte]), "nothing is held");
+    }
+    let released = channel.finish();
+    let [verdict] = released.verdicts() else { panic!("{:?}", released.verdicts()) };
+    assert_eq!((verdict.action, verdict.enforced, verdict.span.clone()), ("terminate", false, 3..6));
+
+    let again = format!("{trial}[[override]]\nrule = \"a.x\"\nmonitor = false\n");
+    let deployed = load(&[("trial.toml", again.as_str()), ("base.toml", base)]).expect("sound files");
+    assert_eq!(filtered(deployed, "an xyz"), "an ");
+}
+
+#[test]
 fn a_rule_for_requests_is_tested_as_one() {
     let rule = |finds: &str| {
         set(&format!(

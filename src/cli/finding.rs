@@ -10,6 +10,9 @@ pub(super) struct Finding<'a> {
     start: u64,
     end: u64,
     action: &'static str,
+    /// Only told where it is not: a rule on trial in a stream that is moderated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enforced: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,6 +27,7 @@ impl<'a> Finding<'a> {
             start: verdict.span.start,
             end: verdict.span.end,
             action: verdict.action,
+            enforced: None,
             channel: None,
             reason: None,
         }
@@ -33,6 +37,7 @@ impl<'a> Finding<'a> {
     pub(super) fn in_channel(mut self, kind: ChannelKind, verdict: &Verdict) -> Finding<'a> {
         self.channel = Some(kind.name());
         self.reason = Some(verdict.reason.name());
+        self.enforced = (!verdict.enforced).then_some(false);
         self
     }
 }

@@ -3,7 +3,7 @@
 use super::diagnostics;
 use holdback::error::Fault;
 use holdback::policy::Direction;
-use holdback::rule::{Date, Pack, RuleSet};
+use holdback::rule::{Date, Pack, RuleSet, id_fits};
 use holdback::{BuildError, Policy, PolicyBuilder, Rule};
 use std::fmt;
 use std::fs;
@@ -19,9 +19,15 @@ pub(super) struct PolicyArgs {
     /// A built-in pack, beside the rule file if there is one; may be given again
     #[arg(long = "pack", value_name = "NAME")]
     packs: Vec<String>,
-    /// Only the rule of this id; may be given again
+    /// Only the rules of this id (`*` stands for any text); may be given again
     #[arg(long = "rule", value_name = "ID")]
     rules: Vec<String>,
+    /// Not the rules of this id; may be given again
+    #[arg(long, value_name = "ID")]
+    disable: Vec<String>,
+    /// The rules of this id only report what they would have done; may be given again
+    #[arg(long, value_name = "ID")]
+    monitor: Vec<String>,
     /// A policy without rules is meant: pass everything
     #[arg(long)]
     passthrough: bool,
@@ -111,15 +117,16 @@ impl PolicyArgs {
     }
 
     fn select(&self, mut sets: Vec<RuleSet>) -> Result<Vec<RuleSet>, BadPolicy> {
-        if self.rules.is_empty() {
-            return Ok(sets);
-        }
-        let is_known = |id: &&String| sets.iter().flat_map(RuleSet::rules).any(|rule| rule.id() == *id);
-        if let Some(unknown) = self.rules.iter().find(|id| !is_known(id)) {
+        let fits = |ids: &[String], rule: &Rule| ids.iter().any(|id| id_fits(rule.id(), id));
+        let is_known = |id: &&String| sets.iter().flat_map(RuleSet::rules).any(|rule| id_fits(rule.id(), id));
+        let mut named = [&self.rules, &self.disable, &self.monitor].into_iter().flatten();
+        if let Some(unknown) = named.find(|id| !is_known(id)) {
             return Err(BadPolicy::new(format_args!("no rule has the id `{unknown}`")));
         }
         for set in &mut sets {
-            set.retain(|rule| self.rules.iter().any(|id| id == rule.id()));
+            set.retain(|rule| self.rules.is_empty() || fits(&self.rules, rule));
+            set.retain(|rule| !fits(&self.disable, rule));
+            set.monitor(|rule| fits(&self.monitor, rule));
         }
         Ok(sets)
     }

@@ -57,6 +57,7 @@ impl Findings {
                     rule: rule.id.clone(),
                     span: finding.span.clone(),
                     action: rule.action.name(),
+                    enforced: rule.is_enforced,
                     reason: finding.reason,
                 });
             }

@@ -338,7 +338,8 @@ impl Account {
 impl Stop {
     fn verdict(self, policy: &Policy) -> Verdict {
         let Stop { rule, span, reason } = self;
-        Verdict { rule: policy.rule(rule).id.clone(), span, action: Action::Terminate.name(), reason }
+        let rule = policy.rule(rule).id.clone();
+        Verdict { rule, span, action: Action::Terminate.name(), enforced: true, reason }
     }
 }
 

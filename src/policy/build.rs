@@ -3,7 +3,7 @@
 use super::replace::Replacement;
 use super::{ChannelKind, Compiled, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
 use crate::error::{BuildError, Fault};
-use crate::rule::{Action, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
+use crate::rule::{Action, Conduct, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
 use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,13 +18,6 @@ pub struct PolicyBuilder {
     hash_key: Option<HashKey>,
     empty: Empty,
     conduct: Conduct,
-}
-
-/// Whether the rules do what they say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Conduct {
-    Act,
-    Report,
 }
 
 /// What a policy without rules is.
@@ -108,7 +101,7 @@ impl PolicyBuilder {
 
     /// Rules only report: verdicts name the action that each rule would take, nothing is held, changed or ended.
     ///
-    /// For trying rules on live traffic, and for looking into texts at rest.
+    /// For trying rules on live traffic, and for looking into texts at rest. [`Rule::monitor`] does so for one rule.
     ///
     /// ```
     /// use holdback::{Channel, ChannelKind, Policy, Rule};
@@ -121,7 +114,7 @@ impl PolicyBuilder {
     /// # Ok::<(), holdback::BuildError>(())
     /// ```
     pub fn report_only(mut self) -> PolicyBuilder {
-        self.conduct = Conduct::Report;
+        self.conduct = Conduct::Monitor;
         self
     }
 
@@ -206,8 +199,9 @@ impl PolicyBuilder {
                     .remedy("use another action, or leave `unclosed` out"),
             ]);
         }
+        let is_enforced = rule.conduct == Conduct::Act && self.conduct == Conduct::Act;
         let effect = match rule.action {
-            _ if self.conduct == Conduct::Report => Effect::Report,
+            _ if !is_enforced => Effect::Report,
             Action::Flag => Effect::Report,
             Action::Terminate => Effect::Terminate,
             Action::Mask(_) | Action::Redact(_) | Action::Drop => Effect::Cover,
@@ -236,6 +230,7 @@ impl PolicyBuilder {
             id: Arc::from(rule.id.as_str()),
             action: rule.action.clone(),
             effect,
+            is_enforced,
             validators: rule.validators.clone(),
             limit,
             replacement,

@@ -58,6 +58,8 @@ pub(crate) struct CompiledRule {
     pub(crate) id: Arc<str>,
     pub(crate) action: Action,
     pub(crate) effect: Effect,
+    /// Whether the action is taken, or only reported.
+    pub(crate) is_enforced: bool,
     pub(crate) validators: Vec<Validator>,
     /// A longer candidate has outgrown its rule: it counts without its validators being asked.
     pub(crate) limit: u32,
@@ -261,6 +263,8 @@ pub struct Verdict {
     pub span: Range<u64>,
     /// `flag`, `mask`, `redact`, `drop` or `terminate`.
     pub action: &'static str,
+    /// Whether that was done, or only would have been: the rule, or the whole policy, is on trial.
+    pub enforced: bool,
     /// Why it fell.
     pub reason: Reason,
 }

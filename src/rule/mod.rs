@@ -137,6 +137,15 @@ impl Severity {
     }
 }
 
+/// Whether a rule does what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Conduct {
+    #[default]
+    Act,
+    /// It only reports what it would have done.
+    Monitor,
+}
+
 /// What a rule looks for.
 #[derive(Clone, Debug)]
 pub(crate) enum Matcher {
@@ -154,6 +163,7 @@ pub struct Rule {
     pub(crate) references: Vec<String>,
     pub(crate) matcher: Matcher,
     pub(crate) action: Action,
+    pub(crate) conduct: Conduct,
     pub(crate) direction: Direction,
     /// Empty means every kind that responses have.
     pub(crate) channels: Vec<ChannelKind>,
@@ -194,6 +204,7 @@ impl Rule {
             references: Vec::new(),
             matcher,
             action: Action::default(),
+            conduct: Conduct::default(),
             direction: Direction::default(),
             channels: Vec::new(),
             validators: Vec::new(),
@@ -234,6 +245,27 @@ impl Rule {
     /// Sets the action.
     pub fn action(mut self, action: Action) -> Rule {
         self.action = action;
+        self
+    }
+
+    /// Only reports what the action would have done: nothing is held, changed or ended.
+    ///
+    /// For trying a rule on live traffic. The verdict names the action and says that it was not
+    /// [enforced](crate::Verdict::enforced).
+    ///
+    /// ```
+    /// use holdback::{Channel, ChannelKind, Policy, Rule};
+    ///
+    /// let policy = Policy::builder().rule(Rule::literal("stop", "canary").terminate().monitor()).build()?;
+    /// let mut channel = Channel::new(&policy, ChannelKind::Text);
+    /// let released = channel.push(b"a canary sings");
+    /// let verdict = &released.verdicts()[0];
+    /// assert_eq!((verdict.action, verdict.enforced), ("terminate", false));
+    /// assert!(released.is_untouched() && released.len() == 14);
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn monitor(mut self) -> Rule {
+        self.conduct = Conduct::Monitor;
         self
     }
 

@@ -34,8 +34,8 @@ pub struct Account {
     pub refusal: Option<&'static str>,
     /// What the connection to the upstream says of its failure.
     pub upstream_error: Option<String>,
-    /// Verdicts by rule and action.
-    pub verdicts: BTreeMap<(Arc<str>, &'static str), u64>,
+    /// Verdicts by rule, action, and whether that was taken.
+    pub verdicts: BTreeMap<(Arc<str>, &'static str, bool), u64>,
     /// What was released, and what it waited for.
     pub held: Held,
     /// Bytes of content that the upstream sent, as it had them coded.
@@ -110,8 +110,11 @@ impl Account {
     }
 
     fn log(&self) {
-        let verdicts: Vec<String> =
-            self.verdicts.iter().map(|((rule, action), count)| format!("{rule}:{action}={count}")).collect();
+        let verdict = |((rule, action, enforced), count): (&(Arc<str>, &str, bool), &u64)| {
+            let on_trial = if *enforced { "" } else { " (monitor)" };
+            format!("{rule}:{action}{on_trial}={count}")
+        };
+        let verdicts: Vec<String> = self.verdicts.iter().map(verdict).collect();
         tracing::info!(
             request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok()),
             method = %self.method,
@@ -277,7 +280,7 @@ impl Drop for Open {
 
 impl Observer for Book {
     fn verdict(&mut self, _: ChannelKind, verdict: &Verdict) {
-        *self.account().verdicts.entry((verdict.rule.clone(), verdict.action)).or_default() += 1;
+        *self.account().verdicts.entry((verdict.rule.clone(), verdict.action, verdict.enforced)).or_default() += 1;
     }
 
     fn release(&mut self, bytes: usize, held: Duration) {

@@ -44,6 +44,8 @@ struct StreamLabels {
 struct VerdictLabels {
     rule: String,
     action: &'static str,
+    /// `false` where the rule is only on trial.
+    enforced: &'static str,
 }
 
 impl Default for Metrics {
@@ -59,7 +61,7 @@ impl Default for Metrics {
         let open = Gauge::default();
         registry.register("responses_open", "Responses under way", open.clone());
         let verdicts = Family::default();
-        registry.register("verdicts", "Verdicts by rule and action", verdicts.clone());
+        registry.register("verdicts", "Verdicts by rule and action, and whether that was taken", verdicts.clone());
         let releases = Counter::default();
         registry.register("releases", "Events and pieces of text released", releases.clone());
         let bytes = Counter::default();
@@ -133,8 +135,9 @@ impl Metrics {
             self.streams.get_or_create(&StreamLabels { ending: account.ending_name() }).inc();
             self.overhead_seconds.observe(account.overhead.as_secs_f64());
         }
-        for ((rule, action), count) in &account.verdicts {
-            self.verdicts.get_or_create(&VerdictLabels { rule: rule.to_string(), action }).inc_by(*count);
+        for ((rule, action, enforced), count) in &account.verdicts {
+            let enforced = if *enforced { "true" } else { "false" };
+            self.verdicts.get_or_create(&VerdictLabels { rule: rule.to_string(), action, enforced }).inc_by(*count);
         }
         if let Some(to_head) = account.to_head {
             self.head_seconds.observe(to_head.as_secs_f64());

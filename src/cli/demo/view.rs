@@ -158,7 +158,7 @@ impl<W: Write> View<W> {
 
         writeln!(self.output, "\n{}\n", self.look.paint(Style::Bold, "What it took"))?;
         self.waiting()?;
-        for ((rule, action), count) in account.iter().flat_map(|account| &account.verdicts) {
+        for ((rule, action, _), count) in account.iter().flat_map(|account| &account.verdicts) {
             writeln!(self.output, "  {count} × {rule}: {action}")?;
         }
         if let Some(account) = account {

@@ -28,6 +28,7 @@ pub(super) fn build(written: &WrittenRule, fate: &Fate, lists: &Lists, source: &
         tags: written.tags.clone(),
         references: written.references.clone(),
         action: fate.action(),
+        conduct: fate.conduct.unwrap_or_default(),
         direction: fate.direction.unwrap_or_default(),
         channels: fate.channels.clone().unwrap_or_default(),
         max_len: written.max_len.or(match written.matcher {

@@ -17,7 +17,7 @@ mod written;
 use super::date::Date;
 use super::examples::{Example, RuleTest};
 use super::pack::Pack;
-use super::{Rule, Validator};
+use super::{Conduct, Rule, Validator};
 use crate::error::{BuildError, Fault};
 use layers::{LayeredRule, Layers, Loader};
 use source::Source;
@@ -124,6 +124,13 @@ impl RuleSet {
         self.rules.retain(keep);
     }
 
+    /// Makes those rules only [report](Rule::monitor) of which this is true.
+    pub fn monitor(&mut self, mut on_trial: impl FnMut(&Rule) -> bool) {
+        for rule in self.rules.iter_mut().filter(|rule| on_trial(rule)) {
+            rule.conduct = Conduct::Monitor;
+        }
+    }
+
     /// Each rule with its own tests, disabled rules too.
     pub fn examples(&self) -> &[Example] {
         &self.examples
@@ -174,6 +181,7 @@ fn deployed(rule: &LayeredRule, example: &Example) -> Option<Rule> {
         Rule {
             severity: fate.severity.unwrap_or_default(),
             action: fate.action(),
+            conduct: fate.conduct.unwrap_or_default(),
             direction: fate.direction.unwrap_or_default(),
             channels: fate.channels.unwrap_or_default(),
             validators: own.validators.iter().cloned().chain(allowed).collect(),

@@ -10,7 +10,7 @@ use crate::error::Fault;
 use crate::rule::date::Date;
 use crate::rule::fold::Fold;
 use crate::rule::words::Boundary;
-use crate::rule::{Case, ChannelKind, Direction, Mask, Mode, Severity, Template, Unclosed};
+use crate::rule::{Case, ChannelKind, Conduct, Direction, Mask, Mode, Severity, Template, Unclosed};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -101,6 +101,7 @@ fn read_fate_but_replace(keys: &mut Keys<'_, '_>) -> Fate {
         direction: keys.word("direction", &Direction::ALL.map(|direction| (direction.name(), direction))),
         channels: read_channels(keys),
         action: keys.word("action", &Verb::NAMES),
+        conduct: keys.switch("monitor").map(|monitor| if monitor { Conduct::Monitor } else { Conduct::Act }),
         replace: None,
         mask: keys.table("mask", read_mask).flatten(),
     }

@@ -4,7 +4,7 @@ use super::source::Source;
 use crate::rule::date::Date;
 use crate::rule::fold::Fold;
 use crate::rule::words::Boundary;
-use crate::rule::{Action, Case, ChannelKind, Direction, Mask, Mode, Severity, Template, Unclosed};
+use crate::rule::{Action, Case, ChannelKind, Conduct, Direction, Mask, Mode, Severity, Template, Unclosed};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -27,6 +27,7 @@ pub(super) struct Fate {
     pub(super) direction: Option<Direction>,
     pub(super) channels: Option<Vec<ChannelKind>>,
     pub(super) action: Option<Verb>,
+    pub(super) conduct: Option<Conduct>,
     pub(super) replace: Option<Template>,
     pub(super) mask: Option<Mask>,
 }
@@ -167,6 +168,7 @@ impl Fate {
             direction: self.direction.or(below.direction),
             channels: self.channels.or_else(|| below.channels.clone()),
             action: self.action.or(below.action),
+            conduct: self.conduct.or(below.conduct),
             replace: self.replace.or_else(|| below.replace.clone()),
             mask: self.mask.or(below.mask),
         }
