@@ -550,7 +550,7 @@ async fn sessions_are_counted() {
     let metrics = running.admin("/metrics").await.1;
     for line in [
         "holdback_requests_total{status=\"101\",request=\"none\",treatment=\"moderated\"} 1\n",
-        "holdback_verdicts_total{rule=\"codename\",action=\"redact\"} 1\n",
+        "holdback_verdicts_total{rule=\"codename\",action=\"redact\",enforced=\"true\"} 1\n",
         "holdback_responses_open 0\n",
     ] {
         assert!(metrics.contains(line), "{line}{metrics}");

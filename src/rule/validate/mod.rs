@@ -86,6 +86,11 @@ impl Validator {
         })
     }
 
+    /// `token-body`: made like a generated token and unlike words, by how often letters and digits alternate.
+    pub fn token_body() -> Validator {
+        Validator::new("token-body", token::is_token_body)
+    }
+
     /// `entropy`: at least `min` bits of Shannon entropy per byte, 0 to 8.
     pub fn entropy(min: f64) -> Validator {
         Validator::new("entropy", move |candidate| token::entropy(candidate) >= min)
@@ -137,7 +142,7 @@ impl Validator {
 
 type Make = fn() -> Validator;
 
-const PLAIN: [(&str, Make); 10] = [
+const PLAIN: [(&str, Make); 11] = [
     ("card-iin", Validator::card_iin),
     ("iban", Validator::iban),
     ("ip-public", Validator::ip_public),
@@ -147,6 +152,7 @@ const PLAIN: [(&str, Make); 10] = [
     ("luhn", Validator::luhn),
     ("not-placeholder", Validator::not_placeholder),
     ("phone-e164", Validator::phone_e164),
+    ("token-body", Validator::token_body),
     ("us-ssn", Validator::us_ssn),
 ];
 
