@@ -271,13 +271,15 @@ fn a_rule_on_trial_reports_and_changes_nothing() {
     );
     let policy = Policy::builder().rule_set(deployed).build().expect("it builds");
     let mut channel = Channel::new(&policy, ChannelKind::Text);
-    let mut left = Vec::new();
+    let (mut left, mut verdicts) = (Vec::new(), Vec::new());
     for byte in b"an xyz" {
-        channel.push(&[*byte]).write_to(&mut left);
+        let released = channel.push(&[*byte]);
+        verdicts.extend_from_slice(released.verdicts());
+        released.write_to(&mut left);
         assert!(left.ends_with(&[*byte]), "nothing is held");
     }
-    let released = channel.finish();
-    let [verdict] = released.verdicts() else { panic!("{:?}", released.verdicts()) };
+    verdicts.extend_from_slice(channel.finish().verdicts());
+    let [verdict] = &verdicts[..] else { panic!("{verdicts:?}") };
     assert_eq!((verdict.action, verdict.enforced, verdict.span.clone()), ("terminate", false, 3..6));
 
     let again = format!("{trial}[[override]]\nrule = \"a.x\"\nmonitor = false\n");

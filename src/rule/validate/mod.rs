@@ -6,6 +6,8 @@
 
 mod address;
 mod allow;
+mod crypto;
+mod national;
 mod payment;
 mod person;
 mod token;
@@ -120,8 +122,8 @@ impl Validator {
 
     /// The validator of this name in rule files, for those that take no settings.
     pub fn named(name: &str) -> Option<Validator> {
-        let (_, make) = PLAIN.iter().find(|(plain, _)| *plain == name)?;
-        Some(make())
+        let (name, check) = PLAIN.iter().find(|(plain, _)| *plain == name)?;
+        Some(Validator::new(*name, check))
     }
 
     /// The names that [`Validator::named`] knows.
@@ -140,20 +142,41 @@ impl Validator {
     }
 }
 
-type Make = fn() -> Validator;
+type Check = fn(&[u8]) -> bool;
 
-const PLAIN: [(&str, Make); 11] = [
-    ("card-iin", Validator::card_iin),
-    ("iban", Validator::iban),
-    ("ip-public", Validator::ip_public),
-    ("ipv4-public", Validator::ipv4_public),
-    ("ipv6-public", Validator::ipv6_public),
-    ("jwt-structure", Validator::jwt_structure),
-    ("luhn", Validator::luhn),
-    ("not-placeholder", Validator::not_placeholder),
-    ("phone-e164", Validator::phone_e164),
-    ("token-body", Validator::token_body),
-    ("us-ssn", Validator::us_ssn),
+/// The checks without settings, in the order of their names.
+const PLAIN: [(&str, Check); 31] = [
+    ("aba", national::aba),
+    ("au-abn", national::au_abn),
+    ("au-tfn", national::au_tfn),
+    ("base58check", crypto::base58check),
+    ("bech32", crypto::bech32),
+    ("br-cnpj", national::br_cnpj),
+    ("br-cpf", national::br_cpf),
+    ("ca-sin", national::ca_sin),
+    ("card-iin", payment::card_iin),
+    ("cn-id", national::cn_id),
+    ("de-taxid", national::de_taxid),
+    ("es-dni", national::es_dni),
+    ("fr-nir", national::fr_nir),
+    ("iban", payment::iban),
+    ("in-aadhaar", national::in_aadhaar),
+    ("ip-public", address::ip_public),
+    ("ipv4-public", address::ipv4_public),
+    ("ipv6-public", address::ipv6_public),
+    ("it-cf", national::it_cf),
+    ("jwt-structure", token::jwt_structure),
+    ("luhn", payment::luhn),
+    ("mod11-nhs", national::mod11_nhs),
+    ("nl-bsn", national::nl_bsn),
+    ("not-placeholder", |candidate| !token::is_placeholder(candidate)),
+    ("phone-e164", person::phone_e164),
+    ("pl-pesel", national::pl_pesel),
+    ("token-body", token::is_token_body),
+    ("us-itin", national::us_itin),
+    ("us-npi", national::us_npi),
+    ("us-ssn", person::us_ssn),
+    ("verhoeff", national::verhoeff),
 ];
 
 impl fmt::Debug for Validator {

@@ -68,8 +68,9 @@ pub(super) fn is_placeholder(candidate: &[u8]) -> bool {
         || PLACEHOLDER_STARTS.iter().any(starts)
 }
 
-/// Whether `candidate` is made like a generated token and unlike words: it has digits and letters, and changes between
-/// them, or from a small letter to a capital, at least three times and once in eight characters.
+/// Whether `candidate` is made like a generated token and unlike words. Either it has digits, and changes between letters and
+/// digits, or from a small letter to a capital, at least three times and once in eight characters; or sixteen letters and
+/// digits stand in it without a break, at least four of each.
 ///
 /// A random text over base 36 changes twice in five characters and one over hexadecimal digits as often; names that
 /// people give change where a word ends. Measured by hand on both; no standard says this.
@@ -79,8 +80,10 @@ pub(super) fn is_token_body(candidate: &[u8]) -> bool {
         let is_mixed = is_mixed || pair[0].is_ascii_alphabetic() && pair[1].is_ascii_digit();
         is_mixed || pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()
     });
-    let has_digit = candidate.iter().any(u8::is_ascii_digit);
-    has_digit && changes.count() >= 3.max(candidate.len() / 8)
+    let digits = |text: &[u8]| text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_long_and_mixed = |run: &[u8]| run.len() >= 16 && (4..=run.len() - 4).contains(&digits(run));
+    let alternates = digits(candidate) > 0 && changes.count() >= 3.max(candidate.len() / 8);
+    alternates || candidate.split(|byte| !byte.is_ascii_alphanumeric()).any(is_long_and_mixed)
 }
 
 /// RFC 7519, section 3, and RFC 7515, section 3.1: base64url parts joined by dots, of which the first is a
@@ -128,8 +131,21 @@ mod tests {
     fn generated_tokens_are_told_from_names() {
         super::super::split(
             is_token_body,
-            &["k7Jd02mQx9", "0f3a9c1be77d", "NotARealKey0NotARealKey0Not1A2R3e", "q8w7-e6r5_t4y3"],
-            &["registry_read_write", "getUserAccountByIdAndName", "user_profile_v2", "v1.2.3-beta", "0123456789", "path/to/file2"],
+            &[
+                "k7Jd02mQx9",
+                "0f3a9c1be77d",
+                "NotARealKey0NotARealKey0Not1A2R3e",
+                "q8w7-e6r5_t4y3",
+                "abcdefghij0123456789",
+            ],
+            &[
+                "registry_read_write",
+                "getUserAccountByIdAndName",
+                "user_profile_v2",
+                "v1.2.3-beta",
+                "0123456789",
+                "path/to/file2",
+            ],
         );
     }
 
