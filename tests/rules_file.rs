@@ -272,11 +272,11 @@ fn a_rule_on_trial_reports_and_changes_nothing() {
     let policy = Policy::builder().rule_set(deployed).build().expect("it builds");
     let mut channel = Channel::new(&policy, ChannelKind::Text);
     let (mut left, mut verdicts) = (Vec::new(), Vec::new());
-    for byte in b"an xyz" {
-        let released = channel.push(&[*byte]);
+    for byte in b"an xyz".chunks(1) {
+        let released = channel.push(byte);
         verdicts.extend_from_slice(released.verdicts());
         released.write_to(&mut left);
-        assert!(left.ends_with(&[*byte]), "nothing is held");
+        assert!(left.ends_with(byte), "nothing is held");
     }
     verdicts.extend_from_slice(channel.finish().verdicts());
     let [verdict] = &verdicts[..] else { panic!("{verdicts:?}") };
