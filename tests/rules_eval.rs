@@ -65,6 +65,11 @@ fn ways_out_are_found() {
 }
 
 #[test]
+fn errors_and_shells_are_found() {
+    eval("crs-response", &["--pack", "compliance", "--require", "recall=0.97", "--require", "flagged=0"]);
+}
+
+#[test]
 fn technical_text_raises_no_alarm() {
     for pack in ["pii", "secrets", "exfil"] {
         eval("benign-rustbook", &["--pack", pack, "--require", "per-mb=0"]);

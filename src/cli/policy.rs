@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Flags that choose rules. Without any, the built-in packs.
+/// Flags that choose rules. Without any, the packs that are the default.
 #[derive(clap::Args)]
 pub(super) struct PolicyArgs {
-    /// A rule file; without it and `--pack`, every built-in pack
+    /// A rule file; without it and `--pack`, the packs pii, secrets and exfil
     #[arg(long, value_name = "FILE", env = "HOLDBACK_POLICY")]
     policy: Option<PathBuf>,
     /// A built-in pack, beside the rule file if there is one; may be given again
@@ -105,7 +105,7 @@ impl PolicyArgs {
         if let Some(file) = &self.policy {
             sets.push(rule_set(file)?);
         } else if self.packs.is_empty() && !self.passthrough {
-            sets.extend(Pack::ALL.map(Pack::rule_set));
+            sets.extend(Pack::DEFAULT.map(Pack::rule_set));
         }
         for name in &self.packs {
             let names = Pack::ALL.map(Pack::name).join(", ");

@@ -23,8 +23,13 @@ impl Pack {
     pub const SECRETS: Pack = Pack { name: "secrets", source: include_str!("../../rules/secrets.toml") };
     /// Ways to carry data out of a chat or commands into a terminal.
     pub const EXFIL: Pack = Pack { name: "exfil", source: include_str!("../../rules/exfil.toml") };
+    /// What an organisation would not have its answers show: errors of databases and servers, internal names, web shells,
+    /// classification marks. Its rules report.
+    pub const COMPLIANCE: Pack = Pack { name: "compliance", source: include_str!("../../rules/compliance.toml") };
     /// Every pack.
-    pub const ALL: [Pack; 3] = [Pack::PII, Pack::SECRETS, Pack::EXFIL];
+    pub const ALL: [Pack; 4] = [Pack::PII, Pack::SECRETS, Pack::EXFIL, Pack::COMPLIANCE];
+    /// The packs that commands use where nothing else is said.
+    pub const DEFAULT: [Pack; 3] = [Pack::PII, Pack::SECRETS, Pack::EXFIL];
 
     /// The pack of this name, which a rule file extends as `builtin:` and the name.
     pub fn named(name: &str) -> Option<Pack> {
