@@ -31,5 +31,6 @@ pub use error::Error;
 pub use moderated::Moderated;
 pub use shutdown::{Begun, Shutdown};
 pub use stream::ModeratedStream;
+#[cfg(feature = "tower")]
 pub(crate) use wait::Times;
 pub use wait::{NoTimer, Timer};

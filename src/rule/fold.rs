@@ -27,11 +27,13 @@ pub(super) enum Fold {
     Repeat,
     /// Signs, or one space throughout, between the letters.
     Separators,
+    /// `*` or `#` in place of letters within a word.
+    Masked,
 }
 
 impl Fold {
     /// Every fold with its word in rule files.
-    pub(super) const NAMES: [(&'static str, Fold); 7] = [
+    pub(super) const NAMES: [(&'static str, Fold); 8] = [
         ("case", Fold::Case),
         ("nfkc", Fold::Nfkc),
         ("diacritics", Fold::Diacritics),
@@ -39,6 +41,7 @@ impl Fold {
         ("leet", Fold::Leet),
         ("repeat", Fold::Repeat),
         ("separators", Fold::Separators),
+        ("masked", Fold::Masked),
     ];
 }
 

@@ -32,6 +32,9 @@ pub(super) struct Words {
 /// No word of any language's dictionary is longer, and each branch below a letter is a group inside another one.
 const MAX_LETTERS: usize = 64;
 
+/// Words of fewer letters are not looked for behind masks.
+const MASKED_LETTERS: usize = 4;
+
 /// Letters and digits of the scripts that have look-alikes: ASCII, Latin with marks, Greek, Cyrillic.
 const WORD: &str = r"[0-9A-Za-z\u{C0}-\u{24F}\u{370}-\u{52F}]";
 /// Characters that are not seen (Default_Ignorable_Code_Point, Unicode 16, without the Hangul fillers' block mates).
@@ -68,14 +71,14 @@ impl Words {
     fn regex(&self, words: &BTreeSet<String>, classes: &BTreeMap<char, String>) -> String {
         let unseen = self.unseen();
         if !self.folds.has(Fold::Separators) {
-            return Trie::of(words.iter()).regex(classes, "");
+            return Trie::of(words.iter()).regex(classes, "", &self.masks());
         }
         // Two readings: signs between some letters (`d.ar-nit`), and the same with blanks between all of them
         // (`d a r n i t`). A blank between some letters only is how ordinary words stand together.
         let gap = self.max_gap.max(1);
-        let signs = Trie::of(words.iter()).regex(classes, &format!("(?:[{SIGNS}]{unseen}){{0,{gap}}}"));
+        let signs = Trie::of(words.iter()).regex(classes, &format!("(?:[{SIGNS}]{unseen}){{0,{gap}}}"), &self.masks());
         let spaced = words.iter().filter(|word| word.chars().nth(1).is_some() && !word.contains(char::is_whitespace));
-        let spaced = Trie::of(spaced).regex(classes, &format!("(?:[{SIGNS}{BLANKS}]{unseen}){{1,{gap}}}"));
+        let spaced = Trie::of(spaced).regex(classes, &format!("(?:[{SIGNS}{BLANKS}]{unseen}){{1,{gap}}}"), "");
         match spaced.is_empty() {
             true => signs,
             false => format!("{signs}|{spaced}"),
@@ -94,6 +97,11 @@ impl Words {
             (true, false) => format!("(?:{class}{unseen})+"),
             (false, _) => format!("{class}{unseen}"),
         }
+    }
+
+    /// What may stand in place of a letter within a word, if anything may.
+    fn masks(&self) -> String {
+        if self.folds.has(Fold::Masked) { format!("[*#]{}", self.unseen()) } else { String::new() }
     }
 
     /// Any number of characters that a reader does not see, where a fold takes them away.
@@ -142,19 +150,29 @@ impl Trie {
         root
     }
 
-    /// The regex of all words below, `joint` standing between any two letters.
-    fn regex(&self, classes: &BTreeMap<char, String>, joint: &str) -> String {
+    /// The regex of all words below, `joint` standing between any two letters and `mask` in place of those within.
+    fn regex(&self, classes: &BTreeMap<char, String>, joint: &str, mask: &str) -> String {
+        self.regex_from(0, classes, joint, mask)
+    }
+
+    fn regex_from(&self, depth: usize, classes: &BTreeMap<char, String>, joint: &str, mask: &str) -> String {
         let branches: Vec<String> = self
             .next
             .iter()
             .map(|(&letter, node)| {
-                let rest = node.regex(classes, joint);
+                let rest = node.regex_from(depth + 1, classes, joint, mask);
                 let joint =
                     if letter.is_whitespace() || node.next.keys().all(|c| c.is_whitespace()) { "" } else { joint };
+                // Of a short word too little would be left to know it by, and its first and last letters must be.
+                let may_be_masked = !mask.is_empty() && depth > 0 && !node.ends && !letter.is_whitespace();
+                let letter = match may_be_masked && depth + 1 + node.letters_to_end() >= MASKED_LETTERS {
+                    true => format!("(?:{}|{mask})", classes[&letter]),
+                    false => classes[&letter].clone(),
+                };
                 match (rest.is_empty(), node.ends) {
-                    (true, _) => classes[&letter].clone(),
-                    (false, true) => format!("{}(?:{joint}{rest})?", classes[&letter]),
-                    (false, false) => format!("{}{joint}{rest}", classes[&letter]),
+                    (true, _) => letter,
+                    (false, true) => format!("{letter}(?:{joint}{rest})?"),
+                    (false, false) => format!("{letter}{joint}{rest}"),
                 }
             })
             .collect();
@@ -163,6 +181,11 @@ impl Trie {
             [only] => only.clone(),
             _ => format!("(?:{})", branches.join("|")),
         }
+    }
+
+    /// How many letters the shortest word below still has.
+    fn letters_to_end(&self) -> usize {
+        if self.ends { 0 } else { self.next.values().map(|node| node.letters_to_end() + 1).min().unwrap_or(0) }
     }
 }
 
@@ -220,6 +243,17 @@ mod tests {
         }
         for text in ["darn it", "She was darning it.", "dar nit", "d...a...r...n...i...t", "darnito"] {
             assert!(!finds(&folded, text), "{text}");
+        }
+    }
+
+    #[test]
+    fn masks_stand_for_letters_within() {
+        let masked = words(&["darn", "darnit", "sod"], &[Fold::Case, Fold::Masked]);
+        for text in ["d*rn", "D**n", "da#n", "d*rnit", "darn*t", "sod"] {
+            assert!(finds(&masked, text), "{text}");
+        }
+        for text in ["*arn", "dar*", "d***", "s*d", "d.rn", "d***n"] {
+            assert!(!finds(&masked, text), "{text}");
         }
     }
 
