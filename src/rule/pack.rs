@@ -26,8 +26,10 @@ impl Pack {
     /// What an organisation would not have its answers show: errors of databases and servers, internal names, web shells,
     /// classification marks. Its rules report.
     pub const COMPLIANCE: Pack = Pack { name: "compliance", source: include_str!("../../rules/compliance.toml") };
+    /// Phrases of dangerous subjects. Keywords are no classifier: the rules point at texts that deserve a look.
+    pub const SAFETY: Pack = Pack { name: "safety", source: include_str!("../../rules/safety.toml") };
     /// Every pack.
-    pub const ALL: [Pack; 4] = [Pack::PII, Pack::SECRETS, Pack::EXFIL, Pack::COMPLIANCE];
+    pub const ALL: [Pack; 5] = [Pack::PII, Pack::SECRETS, Pack::EXFIL, Pack::COMPLIANCE, Pack::SAFETY];
     /// The packs that commands use where nothing else is said.
     pub const DEFAULT: [Pack; 3] = [Pack::PII, Pack::SECRETS, Pack::EXFIL];
 
