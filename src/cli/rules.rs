@@ -3,6 +3,7 @@
 use super::Exit;
 use super::policy::PolicyArgs;
 use clap::Subcommand;
+use holdback::rule::RuleSet;
 use serde::Serialize;
 use std::io::{self, LineWriter, Write};
 
@@ -16,6 +17,8 @@ pub(super) struct Args {
 enum Command {
     /// A line for each rule of the policy
     List(ListArgs),
+    /// The format of rule files as a JSON Schema, for editors
+    Schema,
 }
 
 #[derive(clap::Args)]
@@ -44,7 +47,16 @@ struct Line<'a> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
-    let Command::List(args) = args.command;
+    match args.command {
+        Command::List(args) => list(&args),
+        Command::Schema => {
+            io::stdout().write_all(RuleSet::json_schema().as_bytes())?;
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<Exit> {
     let (policy, rules) = args.policy.load_with_rules()?;
     let lines: Vec<Line<'_>> = policy
         .rules()

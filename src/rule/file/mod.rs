@@ -11,6 +11,7 @@ mod build;
 mod keys;
 mod layers;
 mod read;
+mod schema;
 mod source;
 mod written;
 
@@ -107,6 +108,17 @@ impl RuleSet {
         }
         faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         Err(BuildError::new(faults))
+    }
+
+    /// The format of rule files as a JSON Schema (draft 2020-12), for editors. `docs/rule-file.schema.json` is this text.
+    ///
+    /// ```
+    /// use holdback::rule::RuleSet;
+    ///
+    /// assert!(RuleSet::json_schema().contains("\"not_before\""));
+    /// ```
+    pub fn json_schema() -> String {
+        schema::schema()
     }
 
     /// The rules, in the order of their files.

@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 /// The newest format this reader knows.
 const FORMAT: usize = 1;
 
-const SEVERITIES: [(&str, Severity); 5] = [
+pub(super) const SEVERITIES: [(&str, Severity); 5] = [
     (Severity::Info.name(), Severity::Info),
     (Severity::Low.name(), Severity::Low),
     (Severity::Medium.name(), Severity::Medium),
