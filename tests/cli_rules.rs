@@ -66,6 +66,13 @@ finds = []
 }
 
 #[test]
+fn the_format_is_printed_for_editors() {
+    let schema = run(&["rules", "schema"], "");
+    let schema: Value = serde_json::from_str(&schema.out).expect("JSON");
+    assert!(schema["properties"]["rule"]["items"]["properties"]["regex"].is_object(), "{schema}");
+}
+
+#[test]
 fn what_is_not_there_is_told() {
     let unknown = run(&["explain", "pii.phone-number"], "");
     assert_eq!(unknown.code, 2);
