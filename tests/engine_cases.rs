@@ -1,5 +1,5 @@
 //! The table of hand-written cases in `tests/data/engine`, walked whole, cut in two at every byte, byte by byte and
-//! in seeded random cuts, each with as many automaton states as the engine likes and with nearly none.
+//! in seeded random cuts, each with one automaton and with several, of as many states as the engine likes and of nearly none.
 //!
 //! A case says what its text becomes. `verdicts`, where given, lists every verdict as `rule start..end`, followed
 //! by its reason unless that is a match, ordered by place; whatever their own order is, it is the same at every cut.
@@ -11,7 +11,7 @@ mod oracle;
 use holdback::policy::{Direction, Reason};
 use holdback::rule::{Block, Case as Letters, Mask, Mode, Pattern, Unclosed, Validator};
 use holdback::{Channel, ChannelKind, Policy, Rule, Verdict};
-use oracle::ast::States;
+use oracle::ast::Automata;
 use oracle::drive::{self, Run};
 use oracle::rng::Rng;
 use serde::Deserialize;
@@ -104,13 +104,13 @@ fn every_case_at_every_cut() {
 fn check(case: &Case) -> Result<(), String> {
     let max_hold = case.max_hold.unwrap_or(4096);
     let mut verdicts: Option<Vec<Verdict>> = None;
-    for states in [States::Default, States::Tiny] {
+    for automata in Automata::ALL {
         let rules = case.rules.iter().map(RuleCase::rule).collect();
-        let policy = drive::build(rules, max_hold, states)?;
+        let policy = drive::build(rules, max_hold, automata)?;
         if let Some(expected) = &case.decided {
             let decided = decided(case.channel(&policy), &case.text);
             if decided != *expected {
-                return Err(format!("decided are {decided:?}, should be {expected:?}, {states:?} states"));
+                return Err(format!("decided are {decided:?}, should be {expected:?}, {automata:?}"));
             }
         }
         for cuts in cuttings(case.text.len()) {
@@ -124,7 +124,7 @@ fn check(case: &Case) -> Result<(), String> {
                     Err(format!("another order of verdicts: {:?}", run.verdicts))
                 }
             });
-            outcome.map_err(|reason| format!("cut into {cuts:?}, {states:?} states: {reason}"))?;
+            outcome.map_err(|reason| format!("cut into {cuts:?}, {automata:?}: {reason}"))?;
         }
     }
     Ok(())

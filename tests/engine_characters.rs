@@ -4,7 +4,7 @@ mod oracle;
 
 use holdback::rule::Mask;
 use holdback::{Channel, ChannelKind, Policy, Rule};
-use oracle::ast::States;
+use oracle::ast::Automata;
 use oracle::drive;
 use oracle::property::seeds;
 use oracle::rng::Rng;
@@ -36,7 +36,7 @@ enum Becomes {
 struct Case {
     text: Vec<u8>,
     rules: Vec<ByteRule>,
-    states: States,
+    automata: Automata,
 }
 
 impl Case {
@@ -52,13 +52,13 @@ impl Case {
             }
         }
         let rules = (0..rng.between(1, 3)).map(|_| ByteRule::of(rng, &text)).collect();
-        let states = if rng.chance(30) { States::Tiny } else { States::Default };
-        Case { text, rules, states }
+        let automata = *rng.pick(&Automata::ALL);
+        Case { text, rules, automata }
     }
 
     fn policy(&self) -> Policy {
         let rules = self.rules.iter().enumerate().map(|(at, rule)| rule.rule(at)).collect();
-        drive::build(rules, 4096, self.states).expect("the rules are sound")
+        drive::build(rules, 4096, self.automata).expect("the rules are sound")
     }
 
     /// The text with every character that a match touches replaced, overlapping ones once.
@@ -202,7 +202,7 @@ fn a_text_that_is_ended_ends_with_a_whole_character() {
         let case = Case::of(&mut rng);
         let ending = &case.rules[0];
         let first = ending.matches(&case.text).next();
-        let policy = drive::build(vec![ending.rule(0).terminate()], 4096, case.states).expect("the rule is sound");
+        let policy = drive::build(vec![ending.rule(0).terminate()], 4096, case.automata).expect("the rule is sound");
         let begins = first.map(|span| widened(&characters(&case.text), span).start);
         let expected = &case.text[..begins.unwrap_or(case.text.len())];
         for cuts in cuttings(case.text.len(), &mut rng) {

@@ -5,8 +5,7 @@ mod oracle;
 
 use holdback::rule::{Block, Mask, Pattern};
 use holdback::{Channel, ChannelKind, Policy, Rule, Verdict};
-use oracle::ast::States;
-use oracle::drive::TINY_STATES;
+use oracle::ast::Automata;
 use oracle::property::seeds;
 use oracle::rng::Rng;
 use std::sync::Barrier;
@@ -58,7 +57,7 @@ const SECRETS: &[&str] = &[
     "-----BEGIN TOY KEY-----\nQUJDREVG\nMDEyMzQ1\n-----END TOY KEY-----",
 ];
 
-fn policy(states: States) -> Policy {
+fn policy(automata: Automata) -> Policy {
     let builder = Policy::builder()
         .rule(Rule::regex("email", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"))
         .rule(Rule::regex("card", r"\b\d{4}(?: \d{4}){3}\b").mask(Mask::new('*').keep_last(4)))
@@ -67,11 +66,7 @@ fn policy(states: States) -> Policy {
         .rule(Rule::literal("codename", "Nightjar").remove())
         .rule(Rule::block("toy-key", Block::new("-----BEGIN TOY KEY-----", "-----END TOY KEY-----", 4096)))
         .rule(Rule::regex("boats", r"\d+ boats").flag());
-    let builder = match states {
-        States::Default => builder,
-        States::Tiny => builder.max_states(TINY_STATES),
-    };
-    builder.build().expect("the rules are sound")
+    automata.of(builder).build().expect("the rules are sound")
 }
 
 /// About `words` words with a secret after every fifteenth or so.
@@ -103,11 +98,11 @@ fn output(policy: &Policy, text: &str, chunk_size: usize) -> String {
 #[test]
 fn every_chunk_size_gives_the_same_and_no_secret_leaves() {
     let text = corpus(1, 6000);
-    for states in [States::Default, States::Tiny] {
-        let policy = policy(states);
+    for automata in Automata::ALL {
+        let policy = policy(automata);
         let whole = output(&policy, &text, usize::MAX);
         for &chunk_size in CHUNK_SIZES {
-            assert!(output(&policy, &text, chunk_size) == whole, "chunks of {chunk_size} bytes, {states:?} states");
+            assert!(output(&policy, &text, chunk_size) == whole, "chunks of {chunk_size} bytes, {automata:?}");
         }
         for secret in SECRETS {
             assert!(text.contains(secret) && !whole.contains(secret), "{secret:?}");
@@ -118,19 +113,16 @@ fn every_chunk_size_gives_the_same_and_no_secret_leaves() {
 
 #[test]
 fn threads_share_a_policy() {
-    for (round, states) in [States::Default, States::Tiny].into_iter().enumerate() {
+    for (round, automata) in Automata::ALL.into_iter().enumerate() {
         let text = corpus(2 + round as u64, 1500);
-        let expected = output(&policy(states), &text, usize::MAX);
+        let expected = output(&policy(automata), &text, usize::MAX);
         // A policy that has seen no text yet: the threads build its states at the same time.
-        let fresh = policy(states);
+        let fresh = policy(automata);
         thread::scope(|scope| {
             for &chunk_size in CHUNK_SIZES {
                 let (fresh, text, expected) = (&fresh, &text, &expected);
                 scope.spawn(move || {
-                    assert!(
-                        output(fresh, text, chunk_size) == *expected,
-                        "chunks of {chunk_size} bytes, {states:?} states"
-                    );
+                    assert!(output(fresh, text, chunk_size) == *expected, "chunks of {chunk_size} bytes, {automata:?}");
                 });
             }
         });
@@ -164,8 +156,8 @@ fn story(policy: &Policy, text: &str, cuts: &[usize]) -> (Vec<(Vec<u8>, u64)>, V
 fn threads_with_texts_of_their_own_share_a_policy() {
     const THREADS: u64 = 8;
     for seed in seeds(6) {
-        for states in [States::Default, States::Tiny] {
-            let shared = policy(states);
+        for automata in Automata::ALL {
+            let shared = policy(automata);
             let start = Barrier::new(THREADS as usize);
             thread::scope(|scope| {
                 for number in 0..THREADS {
@@ -176,8 +168,8 @@ fn threads_with_texts_of_their_own_share_a_policy() {
                         let cuts = rng.cuts(text.len(), 12);
                         start.wait();
                         let found = story(shared, &text, &cuts);
-                        let expected = story(&policy(states), &text, &cuts);
-                        assert!(found == expected, "with HOLDBACK_SEED={seed}, thread {number}, {states:?} states");
+                        let expected = story(&policy(automata), &text, &cuts);
+                        assert!(found == expected, "with HOLDBACK_SEED={seed}, thread {number}, {automata:?}");
                     });
                 }
             });
@@ -198,7 +190,7 @@ fn a_block_that_opens_at_every_byte_needs_few_states() {
 #[test]
 fn a_channel_may_change_threads() {
     let text = corpus(4, 300);
-    let policy = policy(States::Default);
+    let policy = policy(Automata::One);
     let expected = output(&policy, &text, usize::MAX);
     for seed in 0..20 {
         let mut rng = Rng::new(seed);

@@ -2,7 +2,7 @@
 
 mod oracle;
 
-use oracle::ast::{Act, Case, Class, Look, Mode, Node, PatternAst, RuleAst, Shape, States, Validator};
+use oracle::ast::{Act, Automata, Case, Class, Look, Mode, Node, PatternAst, RuleAst, Shape, Validator};
 use oracle::ends::{self, Match};
 use oracle::generate::{self, Context, Overflow, Shapes, Wish};
 use oracle::live::Remainders;
@@ -32,7 +32,7 @@ fn rule(pattern: PatternAst, action: Act) -> RuleAst {
 }
 
 fn case(rules: Vec<RuleAst>, text: &str) -> Case {
-    Case { rules, max_hold: 4096, states: States::Default, text: text.into(), cut_seed: 0 }
+    Case { rules, max_hold: 4096, automata: Automata::One, text: text.into(), cut_seed: 0 }
 }
 
 fn output(rules: Vec<RuleAst>, text: &str) -> String {

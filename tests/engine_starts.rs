@@ -5,7 +5,7 @@ mod oracle;
 
 use holdback::rule::Validator;
 use holdback::{Policy, Rule};
-use oracle::ast::States;
+use oracle::ast::Automata;
 use oracle::drive::{build, cuttings, run};
 use oracle::rng::Rng;
 
@@ -44,9 +44,9 @@ fn accepts(text: &[u8]) -> bool {
     text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0')).sum::<u32>() % 97 == 0
 }
 
-fn policy(candidate: &Candidate, states: States) -> Policy {
+fn policy(candidate: &Candidate, automata: Automata) -> Policy {
     let rule = Rule::regex("sum", candidate.regex).remove().validate(Validator::new("sum", accepts));
-    build(vec![rule], 16 << 10, states).expect("sound rules")
+    build(vec![rule], 16 << 10, automata).expect("sound rules")
 }
 
 /// Which bytes some match covers, of those that `counts`.
@@ -87,8 +87,8 @@ fn too_many_starts_cover_more_and_never_less() {
             let exact = covered(&text, candidate, accepts);
             let most = covered(&text, candidate, |_| true);
             let mut first: Option<Vec<bool>> = None;
-            for states in [States::Default, States::Tiny] {
-                let policy = policy(candidate, states);
+            for automata in Automata::ALL {
+                let policy = policy(candidate, automata);
                 for cuts in cuttings(text.len(), seed) {
                     let run = run(&policy, &text, &cuts).unwrap_or_else(|reason| panic!("seed {seed}: {reason}"));
                     let gone: Vec<bool> = run.left_at.iter().map(Option::is_none).collect();

@@ -91,7 +91,7 @@ impl Channel {
         Channel {
             policy: policy.clone(),
             kind,
-            cursor: Cursor::new(),
+            cursor: policy.scope(kind).map_or_else(Cursor::default, |scope| Cursor::new(&scope.scanner)),
             window: Vec::new(),
             window_start: 0,
             needed_from: 0,

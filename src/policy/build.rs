@@ -4,7 +4,7 @@ use super::replace::Replacement;
 use super::{ChannelKind, Compiled, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
 use crate::error::{BuildError, Fault};
 use crate::rule::{Action, Conduct, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
-use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Starts};
+use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Size, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub struct PolicyBuilder {
     name: Option<String>,
     rules: Vec<Rule>,
     max_hold: usize,
-    max_states: usize,
+    size: Size,
     hash_key: Option<HashKey>,
     empty: Empty,
     conduct: Conduct,
@@ -40,7 +40,7 @@ impl PolicyBuilder {
             name: None,
             rules: Vec::new(),
             max_hold: DEFAULT_MAX_HOLD,
-            max_states: DEFAULT_MAX_STATES,
+            size: Size { max_states: DEFAULT_MAX_STATES, shards: None },
             hash_key: None,
             empty: Empty::Fault,
             conduct: Conduct::Act,
@@ -85,11 +85,20 @@ impl PolicyBuilder {
         self
     }
 
-    /// The most states that an automaton keeps (16,384 unless set).
+    /// The most states that the automata for a kind of channel keep (16,384 unless set).
     ///
     /// Streams that need more go on without remembering: slower, with the same result.
     pub fn max_states(mut self, states: usize) -> PolicyBuilder {
-        self.max_states = states;
+        self.size.max_states = states;
+        self
+    }
+
+    /// Divides the rules for a kind of channel among this many automata, one to four.
+    ///
+    /// Unless set, building the policy reads a sample of text to find the fewest that keep ordinary text in few
+    /// states. The result is the same with any number; speed and memory are not.
+    pub fn shards(mut self, shards: usize) -> PolicyBuilder {
+        self.size.shards = Some(shards);
         self
     }
 
@@ -263,7 +272,7 @@ impl PolicyBuilder {
                         .iter()
                         .map(|&at| (rules[at as usize].lowered.clone(), rules[at as usize].traits))
                         .collect();
-                    let scanner = Scanner::new(&set, self.max_states).map_err(|(at, reason)| {
+                    let scanner = Scanner::new(&set, self.size).map_err(|(at, reason)| {
                         let rule = &rules[watching[at] as usize];
                         vec![
                             Fault::new(format!("the pattern is too large: {reason}"))

@@ -1,7 +1,7 @@
 //! What a rule costs before it is put in front of anyone, with numbers.
 
 use super::{CompiledRule, Direction, HoldBound};
-use crate::scan::{Cursor, Role, RuleTraits, Scanner, Starts};
+use crate::scan::{Cursor, Role, RuleTraits, Scanner, Size, Starts};
 use std::fmt;
 
 /// What one rule, alone, may cost.
@@ -97,7 +97,8 @@ pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
     // A request comes whole, so what only watches those holds no more than what only reports.
     let role = if rule.direction == Direction::Request { Role::Observe } else { traits.role };
     let alone = [(rule.lowered.clone(), RuleTraits { role, ..traits })];
-    let scanner = Scanner::new(&alone, MAX_CONFIGS).map_err(|(_, reason)| reason)?;
+    let scanner =
+        Scanner::new(&alone, Size { max_states: MAX_CONFIGS, shards: Some(1) }).map_err(|(_, reason)| reason)?;
     let (delay, states) = (delay(&scanner), scanner.states());
     let mut lints = Vec::from_iter(rule.oddity);
     if delay.released_at_once < FEW_RELEASED {
@@ -120,7 +121,7 @@ pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
 
 /// How the scanner's rules together delay the sample.
 pub(super) fn delay(scanner: &Scanner) -> Delay {
-    let held = held_after_tokens(scanner, &mut Cursor::new(), PROSE.as_bytes());
+    let held = held_after_tokens(scanner, &mut Cursor::new(scanner), PROSE.as_bytes());
     let tokens = held.len() as f64;
     let ends = (1..).map(|tokens| (tokens * TOKEN_BYTES).min(PROSE.len()) as u64);
     let decided: Vec<u64> = ends.clone().zip(&held).map(|(end, held)| end - held).collect();
@@ -151,7 +152,7 @@ fn held_after_tokens(scanner: &Scanner, cursor: &mut Cursor, text: &[u8]) -> Vec
 /// Whether the thread that matched in `text` lives on over prose. A block that was opened is closed there, so what
 /// lives on is not the block.
 fn holds_after(scanner: &Scanner, text: &[u8]) -> bool {
-    let mut cursor = Cursor::new();
+    let mut cursor = Cursor::new(scanner);
     held_after_tokens(scanner, &mut cursor, text);
     held_after_tokens(scanner, &mut cursor, PROSE.as_bytes());
     cursor.frontier(scanner) < text.len() as u64
@@ -159,7 +160,7 @@ fn holds_after(scanner: &Scanner, text: &[u8]) -> bool {
 
 /// The most starts that are live after any byte; beyond what is told apart they become fewer.
 fn most_starts(scanner: &Scanner, text: &[u8]) -> usize {
-    let mut cursor = Cursor::new();
+    let mut cursor = Cursor::new(scanner);
     let after = text.chunks(1).map(|byte| {
         cursor.run(scanner, byte, &mut Vec::new());
         cursor.live_starts(scanner)

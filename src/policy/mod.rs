@@ -138,7 +138,18 @@ impl Policy {
         Some(lint::delay(&scope.scanner))
     }
 
-    /// States that the automata have built so far, all scopes together.
+    /// Builds what the automata need for ordinary text, which otherwise the first streams do on their way: some tens
+    /// of milliseconds for some hundreds of rules.
+    pub fn warm_up(&self) {
+        self.inner.scopes.iter().for_each(|scope| scope.scanner.warm_up());
+    }
+
+    /// How many automata there are, all kinds of channel together.
+    pub fn shards(&self) -> usize {
+        self.inner.scopes.iter().map(|scope| scope.scanner.shards()).sum()
+    }
+
+    /// States that the automata have built so far, all kinds of channel together.
     pub fn states(&self) -> usize {
         self.inner.scopes.iter().map(|scope| scope.scanner.states()).sum()
     }

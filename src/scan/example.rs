@@ -2,14 +2,21 @@
 
 use super::Scanner;
 use super::nfa::{Item, Kind, Nfa, State};
+use super::shard::Shard;
 use super::step::Config;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 impl Scanner {
-    /// A text in which some rule matches, if the first `max_configs` configurations lead to one. Those that are the
-    /// fewest bytes away from a match are walked first.
+    /// A text in which some rule matches, if the first `max_configs` configurations of an automaton lead to one.
     pub(crate) fn example(&self, max_configs: usize) -> Option<Vec<u8>> {
+        self.shards.iter().find_map(|shard| shard.example(max_configs))
+    }
+}
+
+impl Shard {
+    /// Configurations that are the fewest bytes away from a match are walked first.
+    fn example(&self, max_configs: usize) -> Option<Vec<u8>> {
         let distances = distances(&self.simulator.nfa);
         let distance = |config: &Config| config.states().map(|state| distances[state as usize]).min();
         let mut scratch = self.take_scratch();

@@ -6,31 +6,35 @@
 //! built lazily, by all streams of a policy together.
 //!
 //! ```text
-//! rule::Lowered -> nfa::Nfa -> step::Simulator -> table::Table
-//!                                   \               /
-//!                                    cursor::Cursor          one a channel
+//! rule::Lowered -> nfa::Nfa -> layout -> step::Simulator -> table::Table
+//!                                               \               /
+//!                                                  shard::Shard
+//!                                                       |
+//!                                    cursor::Cursor: a place::Place in each shard, one a channel
 //! ```
 //!
-//! Deliberately absent: text (the cursor keeps none), validators, actions. Two things have their place kept:
-//! several automata a scope (shards) would be several cursors in [`hold`](crate::hold), whose frontier is a
-//! minimum already; look-alike folding is compiled into a rule's pattern before it comes here.
+//! Deliberately absent: text (the cursor keeps none), validators, actions. Look-alike folding is compiled into a
+//! rule's pattern before it comes here.
 
 mod append;
 mod classes;
 mod cursor;
 mod example;
+mod layout;
 mod look;
 mod nfa;
+mod place;
+mod shard;
 mod step;
 mod table;
 
 pub(crate) use cursor::{Cursor, Hit, HitKind};
 
 use crate::rule::{Lowered, Mode};
-use nfa::Nfa;
-use std::sync::{Mutex, PoisonError};
-use step::{Scratch, Simulator};
-use table::Table;
+use layout::Trail;
+use nfa::{Nfa, StateId};
+use shard::Shard;
+use std::sync::Arc;
 
 /// Whether a rule's candidates hold bytes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,48 +73,81 @@ impl RuleTraits {
     }
 }
 
-/// The automaton of a set of rules. Shared by every stream that the set applies to.
+/// The automata of a set of rules. Shared by every stream that the set applies to.
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    simulator: Simulator,
-    table: Table,
-    /// For streams that step beyond the table.
-    scratches: Mutex<Vec<Scratch>>,
+    /// One to [`layout::MAX_SHARDS`], each with some of the rules.
+    shards: Vec<Shard>,
     /// The lag below which no limit of any rule can be reached.
     shortest_limit: u32,
 }
 
+/// How large automata become.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// The most states that all tables together keep; beyond it streams go on by simulation, slower and with the same
+    /// result.
+    pub(crate) max_states: usize,
+    /// How many automata; by default as few as keep ordinary text in few states.
+    pub(crate) shards: Option<usize>,
+}
+
 impl Scanner {
-    /// An automaton of these rules; a match names a rule by its place among them.
-    ///
-    /// `max_states` bounds the table's memory: beyond it streams go on by simulation, slower and with the same result.
-    pub(crate) fn new(rules: &[(Lowered, RuleTraits)], max_states: usize) -> Result<Scanner, (usize, String)> {
-        let mut nfa = Nfa::default();
-        for (at, (lowered, traits)) in rules.iter().enumerate() {
-            nfa.add(lowered, traits.starts).map_err(|reason| (at, reason))?;
-        }
-        let traits: Vec<RuleTraits> = rules.iter().map(|(_, traits)| *traits).collect();
+    /// Automata of these rules; a match names a rule by its place among them. An error names the rule that it is of.
+    pub(crate) fn new(rules: &[(Lowered, RuleTraits)], size: Size) -> Result<Scanner, (usize, String)> {
+        let traits: Arc<[RuleTraits]> = rules.iter().map(|(_, traits)| *traits).collect();
         let shortest_limit =
             traits.iter().flat_map(|rule| [rule.overflow, rule.block_len]).flatten().min().unwrap_or(MAX_LIMIT);
-        let simulator = Simulator::new(nfa, traits);
-        let table = Table::new(&simulator, max_states);
-        Ok(Scanner { simulator, table, scratches: Mutex::default(), shortest_limit })
+        let nfa_of = |at: usize| {
+            let (lowered, traits) = &rules[at];
+            Nfa::of(lowered, traits.starts, at as u32).map_err(|reason| (at, reason))
+        };
+        let mut nfas: Vec<Nfa> = (0..rules.len()).map(nfa_of).collect::<Result<_, _>>()?;
+        let one_for_all = rules.len() == 1 || size.shards == Some(1);
+        let layout = if one_for_all {
+            vec![(0..rules.len()).collect()]
+        } else {
+            let trail = |nfa: &mut Nfa| {
+                let shard = Shard::new(std::mem::take(nfa), traits.clone(), TRIAL_STATES);
+                let trail = Trail::of(&shard);
+                *nfa = shard.into_nfa();
+                trail
+            };
+            layout::layout(&nfas.iter_mut().map(trail).collect::<Vec<_>>(), size.shards)
+        };
+        let max_states = size.max_states / layout.len();
+        let shard = |numbers: &Vec<usize>| {
+            let mut nfa = Nfa::default();
+            numbers.iter().for_each(|&rule| nfa.join(&nfas[rule]));
+            Shard::new(nfa, traits.clone(), max_states)
+        };
+        Ok(Scanner { shards: layout.iter().map(shard).collect(), shortest_limit })
     }
 
-    /// States of the deterministic automaton built so far.
+    /// States of the deterministic automata built so far.
     pub(crate) fn states(&self) -> usize {
-        self.table.states()
+        self.shards.iter().map(|shard| shard.table.states()).sum()
     }
 
-    fn take_scratch(&self) -> Scratch {
-        let pooled = self.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        pooled.unwrap_or_else(|| self.simulator.scratch())
+    /// How many automata there are.
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.len()
     }
 
-    fn put_scratch(&self, scratch: Scratch) {
-        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    /// Builds the states that ordinary text needs, so that the first streams need not.
+    pub(crate) fn warm_up(&self) {
+        let mut cursor = Cursor::new(self);
+        let mut hits = Vec::new();
+        let mut rest = layout::SAMPLE.as_bytes();
+        while !rest.is_empty() {
+            rest = &rest[cursor.run(self, rest, &mut hits)..];
+            hits.clear();
+        }
     }
 }
+
+/// A rule that needs more states than that on the sample is not told apart any further.
+const TRIAL_STATES: usize = 1024;
 
 /// Starts are kept as 32-bit distances: no limit in bytes may be longer.
 pub(crate) const MAX_LIMIT: u32 = 1 << 30;

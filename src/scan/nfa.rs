@@ -28,7 +28,7 @@ pub(super) enum Phase {
     Swallow,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Kind {
     /// Reads a byte of one of these ranges, sorted and disjoint.
     Bytes(Box<[Edge]>),
@@ -43,7 +43,7 @@ pub(super) struct Edge {
     pub(super) to: ClosureId,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) kind: Kind,
     pub(super) rule: u32,
@@ -80,7 +80,7 @@ pub(super) enum Item {
 }
 
 /// The flattened NFA of a set of rules.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Nfa {
     pub(super) states: Vec<State>,
     items: Vec<Item>,
@@ -104,8 +104,8 @@ impl Nfa {
         self.states.iter().any(|state| matches!(state.kind, Kind::Look(..)))
     }
 
-    /// Adds a rule; its number is the count of rules added before.
-    pub(super) fn add(&mut self, lowered: &Lowered, starts: Starts) -> Result<(), String> {
+    /// The automaton of one rule, known by the number `rule`.
+    pub(super) fn of(lowered: &Lowered, starts: Starts, rule: u32) -> Result<Nfa, String> {
         let thompson = thompson::Compiler::new()
             .configure(
                 thompson::Config::new()
@@ -115,13 +115,12 @@ impl Nfa {
             )
             .build_from_hir(&lowered.hir)
             .map_err(|error| error.to_string())?;
-        let rule = self.starts.len() as u32;
-        let (first_state, first_closure) = (self.states.len(), self.closures.len());
+        let mut nfa = Nfa::default();
         let mut flatten = Flatten {
             thompson: &thompson,
             shape: lowered.shape,
             rule,
-            nfa: self,
+            nfa: &mut nfa,
             states: HashMap::new(),
             closures: HashMap::new(),
             pending: Vec::new(),
@@ -132,40 +131,45 @@ impl Nfa {
         };
         let start = flatten.closure((thompson.start_anchored(), phase));
         flatten.run();
-        self.starts.push(start);
         if starts == Starts::Every {
-            self.add_merged(first_state, first_closure);
+            nfa.add_merged();
         }
-        Ok(())
+        nfa.starts.push(start);
+        Ok(nfa)
     }
 
-    /// Adds the last rule's states once more, for when its starts are merged.
-    fn add_merged(&mut self, first_state: usize, first_closure: usize) {
-        let states = first_state..self.states.len();
-        let closures = first_closure..self.closures.len();
-        let merged_closure = |id: ClosureId| ClosureId(id.0 + closures.len() as u32);
-        let merged_state = |id: usize| (id + states.len()) as StateId;
-        for at in closures.clone() {
-            let begin = self.items.len();
-            for item in self.closures[at].clone() {
-                self.items.push(match self.items[item] {
-                    Item::State(state) => Item::State(merged_state(state as usize)),
-                    matched => matched,
-                });
-            }
-            self.closures.push(begin..self.items.len());
-        }
-        for id in states.clone() {
-            let state = &mut self.states[id];
-            state.threads = Threads::Each { merged: merged_state(id) };
-            let kind = match &state.kind {
+    /// Takes in the rules of another automaton.
+    pub(super) fn join(&mut self, other: &Nfa) {
+        let (states, items, closures) = (self.states.len() as StateId, self.items.len(), self.closures.len() as u32);
+        let moved = |id: ClosureId| ClosureId(id.0 + closures);
+        self.states.extend(other.states.iter().map(|state| State {
+            kind: match &state.kind {
                 Kind::Bytes(edges) => {
-                    Kind::Bytes(edges.iter().map(|edge| Edge { to: merged_closure(edge.to), ..*edge }).collect())
+                    Kind::Bytes(edges.iter().map(|edge| Edge { to: moved(edge.to), ..*edge }).collect())
                 }
-                Kind::Look(look, to) => Kind::Look(*look, merged_closure(*to)),
-            };
-            let merged = State { kind, threads: Threads::Merged, ..*state };
-            self.states.push(merged);
+                Kind::Look(look, to) => Kind::Look(*look, moved(*to)),
+            },
+            threads: match state.threads {
+                Threads::Each { merged } => Threads::Each { merged: merged + states },
+                other => other,
+            },
+            ..*state
+        }));
+        self.items.extend(other.items.iter().map(|item| match *item {
+            Item::State(state) => Item::State(state + states),
+            matched => matched,
+        }));
+        self.closures.extend(other.closures.iter().map(|range| range.start + items..range.end + items));
+        self.starts.extend(other.starts.iter().map(|&start| moved(start)));
+    }
+
+    /// Adds all states once more, for when the rule's starts are merged.
+    fn add_merged(&mut self) {
+        let apart = self.states.len();
+        self.join(&self.clone());
+        for id in 0..apart {
+            self.states[id].threads = Threads::Each { merged: (id + apart) as StateId };
+            self.states[id + apart].threads = Threads::Merged;
         }
     }
 }

@@ -11,7 +11,7 @@ use super::table::MAX_GROUPS;
 use super::{HitKind, RuleTraits};
 use crate::rule::Mode;
 use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The most starts of a rule that are told apart. No rule for a number, an address or a key comes near it in what such
 /// rules are for, and a table's rows hold as many.
@@ -99,7 +99,8 @@ pub(super) struct Step {
 pub(super) struct Simulator {
     pub(super) nfa: Nfa,
     liveness: Liveness,
-    pub(super) rules: Vec<RuleTraits>,
+    /// By the number that the states name their rule with.
+    pub(super) rules: Arc<[RuleTraits]>,
     /// What begins at a byte, by what came before it and the byte itself; most bytes are asked for again.
     births: Vec<OnceLock<Births>>,
     uses_looks: bool,
@@ -128,7 +129,7 @@ pub(super) struct Scratch {
 }
 
 impl Simulator {
-    pub(super) fn new(nfa: Nfa, rules: Vec<RuleTraits>) -> Simulator {
+    pub(super) fn new(nfa: Nfa, rules: Arc<[RuleTraits]>) -> Simulator {
         let liveness = Liveness::of(&nfa);
         let births = std::iter::repeat_with(OnceLock::new).take(Before::COUNT * 256).collect();
         let uses_looks = nfa.uses_looks();

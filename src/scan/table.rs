@@ -70,6 +70,7 @@ pub(super) struct Outline(u32);
 impl Outline {
     const KNOWN: u32 = 1 << 31;
     const SWALLOWS: u32 = 1 << 30;
+    const LIVE: u32 = 1 << 29;
 
     pub(super) const EMPTY: Outline = Outline(Outline::KNOWN);
 
@@ -83,8 +84,9 @@ impl Outline {
         let keep = first(&|state| !swallows(state) && rule(state).needs_text());
         let groups = config.group_count().min(usize::from(u8::MAX)) as u32;
         let swallowing = if first(&swallows) > 0 { Outline::SWALLOWS } else { 0 };
+        let live = if config.states().next().is_some() { Outline::LIVE } else { 0 };
         // Groups beyond a byte's worth only live outside of the table, where they are looked up anew.
-        Outline(Outline::KNOWN | swallowing | groups << 16 | keep.min(255) << 8 | hold.min(255))
+        Outline(Outline::KNOWN | swallowing | live | groups << 16 | keep.min(255) << 8 | hold.min(255))
     }
 
     pub(super) fn groups(self) -> u32 {
@@ -99,6 +101,11 @@ impl Outline {
     /// The first group whose text is still needed, counted from 1; 0 if none is.
     pub(super) fn keep(self) -> u32 {
         self.0 >> 8 & 0xff
+    }
+
+    /// Whether any thread is live, be it in its left context.
+    pub(super) fn is_live(self) -> bool {
+        self.0 & Outline::LIVE != 0
     }
 
     /// Whether a block is open.

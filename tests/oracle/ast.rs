@@ -1,5 +1,7 @@
 //! The syntax tree from which both readings begin.
 
+use holdback::PolicyBuilder;
+
 /// Two word letters that classes tell apart, a third kind of word letter, and the two kinds of other bytes that
 /// look-around can tell apart. Nothing more is needed to reach every behaviour of the engine.
 pub const ALPHABET: &[u8; 5] = b"ab1 \n";
@@ -108,18 +110,34 @@ pub enum Act {
 pub struct Case {
     pub rules: Vec<RuleAst>,
     pub max_hold: usize,
-    pub states: States,
+    pub automata: Automata,
     pub text: Vec<u8>,
     /// Chooses the cuts, so that a shrunk case can be cut anew.
     pub cut_seed: u64,
 }
 
-/// How many automaton states the engine may keep.
+/// The automata that the engine matches with: a choice that must not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum States {
-    Default,
-    /// So few that it has to step without a table nearly all the time.
+pub enum Automata {
+    One,
+    /// With so few states that it has to step without a table nearly all the time.
     Tiny,
+    /// The rules divided among as many as there may be.
+    Several,
+    SeveralTiny,
+}
+
+impl Automata {
+    pub const ALL: [Automata; 4] = [Automata::One, Automata::Tiny, Automata::Several, Automata::SeveralTiny];
+
+    pub fn of(self, builder: PolicyBuilder) -> PolicyBuilder {
+        match self {
+            Automata::One => builder.shards(1),
+            Automata::Tiny => builder.shards(1).max_states(6),
+            Automata::Several => builder.shards(4),
+            Automata::SeveralTiny => builder.shards(4).max_states(12),
+        }
+    }
 }
 
 impl Class {

@@ -1,13 +1,10 @@
 //! A text pushed through a channel in pieces, with everything that must hold for any text, rules and cuts checked
 //! on the way.
 
-use super::ast::{Case, States};
+use super::ast::{Automata, Case};
 use super::rng::Rng;
 use super::write;
 use holdback::{Channel, ChannelKind, Part, Policy, Rule, Verdict};
-
-/// So few states that the engine has to step without its table nearly all the time.
-pub const TINY_STATES: usize = 6;
 
 /// What a channel did with a text.
 #[derive(Debug, Default)]
@@ -25,15 +22,11 @@ pub struct Run {
 
 /// The policy of a case.
 pub fn policy(case: &Case) -> Result<Policy, String> {
-    build(write::rules(case), case.max_hold, case.states)
+    build(write::rules(case), case.max_hold, case.automata)
 }
 
-pub fn build(rules: Vec<Rule>, max_hold: usize, states: States) -> Result<Policy, String> {
-    let builder = Policy::builder().rules(rules).max_hold(max_hold);
-    let builder = match states {
-        States::Default => builder,
-        States::Tiny => builder.max_states(TINY_STATES),
-    };
+pub fn build(rules: Vec<Rule>, max_hold: usize, automata: Automata) -> Result<Policy, String> {
+    let builder = automata.of(Policy::builder().rules(rules).max_hold(max_hold));
     builder.build().map_err(|error| format!("the policy does not build: {error}"))
 }
 

@@ -1,7 +1,7 @@
 //! Random rules, and texts that nearly match them.
 
 use super::ast::{
-    ALPHABET, Act, BlockAst, Case, Class, Look, Mode, Node, PatternAst, RuleAst, Shape, States, Unclosed, Validator,
+    ALPHABET, Act, Automata, BlockAst, Case, Class, Look, Mode, Node, PatternAst, RuleAst, Shape, Unclosed, Validator,
 };
 use super::ends::LONGEST_TEXT;
 use super::rng::Rng;
@@ -64,8 +64,8 @@ pub fn case(rng: &mut Rng, wish: Wish) -> Case {
         Overflow::Never => 4096,
         Overflow::Likely => rng.between(1, 8),
     };
-    let states = if rng.chance(30) { States::Tiny } else { States::Default };
-    Case { rules, max_hold, states, text, cut_seed: rng.next() }
+    let automata = *rng.pick(&Automata::ALL);
+    Case { rules, max_hold, automata, text, cut_seed: rng.next() }
 }
 
 fn rule(rng: &mut Rng, wish: Wish) -> RuleAst {

@@ -2,7 +2,7 @@
 //!
 //! `HOLDBACK_SEED` sets the first seed and `HOLDBACK_RUNS` the number of seeds; with a seed alone, only that one runs.
 
-use super::ast::{Act, Case, Class, Node, PatternAst, RuleAst, Shape, States, Validator};
+use super::ast::{Act, Automata, Case, Class, Node, PatternAst, RuleAst, Shape, Validator};
 use super::generate::shortest_len;
 use super::rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -71,8 +71,8 @@ fn shrink(mut case: Case, mut reason: String, check: &impl Fn(&Case) -> Result<(
 /// Cases a little simpler than this one.
 fn smaller(case: &Case) -> Vec<Case> {
     let mut found = Vec::new();
-    if case.states == States::Tiny {
-        found.push(Case { states: States::Default, ..case.clone() });
+    if case.automata == Automata::Tiny {
+        found.push(Case { automata: Automata::One, ..case.clone() });
     }
     for i in (0..case.rules.len()).filter(|_| case.rules.len() > 1) {
         let mut fewer = case.clone();

@@ -169,10 +169,10 @@ impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "text {:?}, max_hold {}, states {:?}",
+            "text {:?}, max_hold {}, automata {:?}",
             String::from_utf8_lossy(&self.text),
             self.max_hold,
-            self.states
+            self.automata
         )?;
         for (index, rule) in self.rules.iter().enumerate() {
             writeln!(f, "  {}: {rule}", id(index))?;

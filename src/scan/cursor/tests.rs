@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::rule::{Block, Mode, Pattern, Rule, lower};
-use crate::scan::{RuleTraits, Starts};
+use crate::scan::table::MAX_GROUPS;
+use crate::scan::{Role, RuleTraits, Size, Starts};
 
 const COVER: RuleTraits =
     RuleTraits { role: Role::Cover, starts: Starts::Earliest, mode: Mode::All, overflow: None, block_len: None };
 
-fn scanner(rules: &[(Rule, RuleTraits)], max_states: usize) -> Scanner {
+fn scanner(rules: &[(Rule, RuleTraits)], max_states: usize, shards: usize) -> Scanner {
     let lowered: Vec<_> = rules
         .iter()
         .map(|(rule, traits)| {
@@ -16,7 +17,7 @@ fn scanner(rules: &[(Rule, RuleTraits)], max_states: usize) -> Scanner {
             (lowered, RuleTraits { mode, ..*traits })
         })
         .collect();
-    Scanner::new(&lowered, max_states).expect("small enough")
+    Scanner::new(&lowered, Size { max_states, shards: Some(shards) }).expect("small enough")
 }
 
 /// A candidate that is open for long, one under a limit, a flag, a block, and a word.
@@ -55,12 +56,14 @@ fn walk(scanner: &Scanner, mut cursor: Cursor, piece: usize) -> Vec<(Vec<Hit>, u
 #[test]
 fn positions_start_over_before_their_32_bits_end() {
     let threshold = 2 * MAX_LIMIT;
-    for max_states in [1000, 6] {
-        let scanner = scanner(&rules(), max_states);
+    for (max_states, shards) in [(1000, 1), (6, 1), (1000, 3), (18, 3)] {
+        let scanner = scanner(&rules(), max_states, shards);
+        assert_eq!(scanner.shards(), shards);
         for before in 0..=TEXT.len() as u32 {
             for piece in [1, 2, 7, TEXT.len()] {
-                let near = Cursor { position: threshold - before, ..Cursor::new() };
-                let far = Cursor { origin: near.position(), ..Cursor::new() };
+                let at = threshold - before;
+                let near = Cursor { position: Position { origin: 0, at }, ..Cursor::new(&scanner) };
+                let far = Cursor { position: Position { origin: at.into(), at: 0 }, ..Cursor::new(&scanner) };
                 let steps = walk(&scanner, near, piece);
                 assert!(steps.iter().flat_map(|(hits, ..)| hits).count() > 5);
                 assert_eq!(steps, walk(&scanner, far, piece), "{before} bytes before, in pieces of {piece}");
@@ -71,24 +74,25 @@ fn positions_start_over_before_their_32_bits_end() {
 
 #[test]
 fn positions_start_over_within_a_long_push() {
-    let scanner = scanner(&rules(), 1000);
-    let mut cursor = Cursor { position: 2 * MAX_LIMIT - 1, ..Cursor::new() };
+    let scanner = scanner(&rules(), 1000, 2);
+    let position = Position { origin: 0, at: 2 * MAX_LIMIT - 1 };
+    let mut cursor = Cursor { position, ..Cursor::new(&scanner) };
     let read = cursor.run(&scanner, &[b'.'; 100], &mut Vec::new());
     assert_eq!((read, cursor.position()), (100, u64::from(2 * MAX_LIMIT) + 99));
-    assert!(cursor.position < 2 * MAX_LIMIT, "{}", cursor.position);
+    assert!(cursor.position.at < 2 * MAX_LIMIT, "{:?}", cursor.position);
 }
 
 /// Reads `bytes`, in which nothing matches, and says whether the cursor is in the table then.
 fn is_in_table(cursor: &mut Cursor, scanner: &Scanner, bytes: &[u8]) -> bool {
     let mut hits = Vec::new();
     assert_eq!((cursor.run(scanner, bytes, &mut hits), hits.len()), (bytes.len(), 0));
-    cursor.loose.is_none()
+    !cursor.places[0].is_loose()
 }
 
 #[test]
 fn a_stream_that_left_a_full_table_comes_back() {
-    let scanner = scanner(&[(Rule::literal("r", "abcdef"), COVER)], 4);
-    let mut cursor = Cursor::new();
+    let scanner = scanner(&[(Rule::literal("r", "abcdef"), COVER)], 4, 1);
+    let mut cursor = Cursor::new(&scanner);
     assert!(is_in_table(&mut cursor, &scanner, b" ab"));
     assert!(!is_in_table(&mut cursor, &scanner, b"cd"));
     assert!(is_in_table(&mut cursor, &scanner, b" "));
@@ -99,8 +103,8 @@ fn a_stream_that_left_a_full_table_comes_back() {
 fn a_stream_with_more_starts_than_the_ring_has_comes_back() {
     let every = RuleTraits { starts: Starts::Every, ..COVER };
     let rules = [(Rule::regex("r", "[a-z]+!"), every), (Rule::regex("s", "_[a-z]+!"), COVER)];
-    let scanner = scanner(&rules, 1000);
-    let mut cursor = Cursor::new();
+    let scanner = scanner(&rules, 1000, 1);
+    let mut cursor = Cursor::new(&scanner);
     assert!(is_in_table(&mut cursor, &scanner, b" _"));
     assert!(is_in_table(&mut cursor, &scanner, &[b'a'; MAX_GROUPS - 1]));
     assert!(!is_in_table(&mut cursor, &scanner, b"a"));
@@ -113,8 +117,8 @@ fn a_stream_with_more_starts_than_the_ring_has_comes_back() {
 fn too_many_starts_of_a_rule_become_one_of_each_state() {
     for max_states in [1000, 6] {
         let every = RuleTraits { starts: Starts::Every, ..COVER };
-        let scanner = scanner(&[(Rule::regex("r", "[a-z]+!"), every)], max_states);
-        let mut cursor = Cursor::new();
+        let scanner = scanner(&[(Rule::regex("r", "[a-z]+!"), every)], max_states, 1);
+        let mut cursor = Cursor::new(&scanner);
         let mut hits = Vec::new();
         cursor.run(&scanner, &[b'a'; MAX_GROUPS], &mut hits);
         assert_eq!(cursor.live_starts(&scanner), MAX_GROUPS);
