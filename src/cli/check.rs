@@ -35,8 +35,10 @@ struct Checked<'a> {
     /// How many others a token waits for, on average.
     #[serde(skip_serializing_if = "Option::is_none")]
     mean_tokens: Option<f64>,
-    /// States of the automata that ordinary text has built.
+    /// States that the automata need for ordinary text.
     states: usize,
+    /// How many automata the rules are divided among, all kinds of channel together.
+    automata: usize,
 }
 
 /// A fault, or what is only worth knowing.
@@ -103,7 +105,16 @@ fn faulty(file: &Path, faults: &[Fault], in_json: bool, output: &mut impl Write)
     if in_json {
         let faults = faults.iter().map(Told::of).collect();
         let (warnings, rules) = (Vec::new(), Vec::new());
-        let checked = Checked { file, faults, warnings, rules, released_at_once: None, mean_tokens: None, states: 0 };
+        let checked = Checked {
+            file,
+            faults,
+            warnings,
+            rules,
+            released_at_once: None,
+            mean_tokens: None,
+            states: 0,
+            automata: 0,
+        };
         serde_json::to_writer(&mut *output, &checked)?;
         writeln!(output)?;
     } else {
@@ -145,6 +156,7 @@ impl<'a> Checked<'a> {
         });
         let rules = rules.collect();
         let delay = policy.delay(ChannelKind::Text);
+        policy.warm_up();
         Checked {
             file,
             faults: Vec::new(),
@@ -153,6 +165,7 @@ impl<'a> Checked<'a> {
             released_at_once: delay.map(|delay| delay.released_at_once),
             mean_tokens: delay.map(|delay| delay.mean_tokens),
             states: policy.states(),
+            automata: policy.shards(),
         }
     }
 
@@ -181,11 +194,12 @@ impl<'a> Checked<'a> {
         let (requests, responses) = (watching(Direction::Request), watching(Direction::Response));
         writeln!(output, "  {requests} of them for requests, {responses} for responses")?;
         if let (Some(at_once), Some(tokens)) = (self.released_at_once, self.mean_tokens) {
-            let (at_once, states) = (percent(at_once), self.states);
+            let at_once = percent(at_once);
             writeln!(
                 output,
                 "  on ordinary text {at_once} of tokens leave at once, a token waits for {tokens:.2} others on average; \
-                 {states} states"
+                 {} states in {} automata",
+                self.states, self.automata
             )?;
         }
         Ok(())

@@ -86,6 +86,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     log_to_stderr();
     let policy = args.policy.load()?;
+    policy.warm_up();
     let runtime = runtime(args.threads).context("cannot start")?;
     runtime.block_on(serve(args, policy))
 }

@@ -211,7 +211,7 @@ impl Account {
         if more == More::MayCome && self.segments.is_empty() && self.findings.is_empty() {
             let read = cursor.run(&scope.scanner, unread, &mut self.hits);
             if self.hits.is_empty() && !cursor.is_in_block() {
-                self.decided = text.char_start(cursor.frontier(&scope.scanner)).max(self.decided);
+                self.decided = text.char_start(cursor.frontier()).max(self.decided);
                 return;
             }
             unread = &unread[read..];
@@ -251,7 +251,7 @@ impl Account {
             let ends = self.judge(policy, scope, text);
             debug_assert!(ends.is_none(), "an open block ends nothing");
         }
-        let mut frontier = cursor.frontier(&scope.scanner);
+        let mut frontier = cursor.frontier();
         if let Some(stop) = &stop {
             frontier = frontier.min(stop.span.start);
             // What was swallowed so far and what ends the stream are one and the same.
@@ -327,7 +327,7 @@ impl Account {
 
     /// The text from this offset on may still be asked for.
     fn needed_from(&self, policy: &Policy, scope: &Scope, cursor: &Cursor) -> u64 {
-        let held = self.decided.min(cursor.needed_from(&scope.scanner));
+        let held = self.decided.min(cursor.needed_from());
         let replaced = if scope.replaces_by_text { self.segments.start() } else { None }.unwrap_or(u64::MAX);
         // What is older is covered, and too long for its replacement to depend on it: see `Segment::replace`.
         let oldest = cursor.position().saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);

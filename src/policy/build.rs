@@ -4,7 +4,7 @@ use super::replace::Replacement;
 use super::{ChannelKind, Compiled, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
 use crate::error::{BuildError, Fault};
 use crate::rule::{Action, Conduct, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
-use crate::scan::{MAX_LIMIT, Role, RuleTraits, Scanner, Size, Starts};
+use crate::scan::{Component, MAX_LIMIT, Role, RuleTraits, Scanner, Size, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -165,7 +165,7 @@ impl PolicyBuilder {
         if !faults.is_empty() {
             return Err(BuildError::new(faults));
         }
-        self.scopes(compiled).map_err(BuildError::new)
+        Ok(self.scopes(compiled))
     }
 
     fn compile(&self, rule: &Rule) -> Result<CompiledRule, Vec<Fault>> {
@@ -235,6 +235,9 @@ impl PolicyBuilder {
             overflow: (effect != Effect::Report && outgrows).then_some(limit),
             block_len: block.map(|block| block.max_len.min(MAX_LIMIT as usize) as u32),
         };
+        let component = Component::new(&lowered, traits).map_err(|reason| {
+            vec![rule.fault(format!("the pattern is too large: {reason}")).remedy("repeat less, or use ASCII classes")]
+        })?;
         Ok(CompiledRule {
             id: Arc::from(rule.id.as_str()),
             action: rule.action.clone(),
@@ -249,13 +252,12 @@ impl PolicyBuilder {
             channels: rule.kinds(),
             oddity: (rule.direction == Direction::Request && !rule.channels.is_empty()).then_some(Lint::NamesNoChannel),
             bound,
-            lowered,
-            traits,
+            component,
         })
     }
 
-    /// One automaton for each set of rules that some kind of channel is watched by.
-    fn scopes(&self, rules: Vec<CompiledRule>) -> Result<Policy, Vec<Fault>> {
+    /// A scanner for each set of rules that some kind of channel is watched by.
+    fn scopes(&self, rules: Vec<CompiledRule>) -> Policy {
         let mut scopes: Vec<Scope> = Vec::new();
         let mut scope_of = [None; ChannelKind::ALL.len()];
         for kind in ChannelKind::ALL {
@@ -268,18 +270,8 @@ impl PolicyBuilder {
             let at = match known {
                 Some(at) => at,
                 None => {
-                    let set: Vec<_> = watching
-                        .iter()
-                        .map(|&at| (rules[at as usize].lowered.clone(), rules[at as usize].traits))
-                        .collect();
-                    let scanner = Scanner::new(&set, self.size).map_err(|(at, reason)| {
-                        let rule = &rules[watching[at] as usize];
-                        vec![
-                            Fault::new(format!("the pattern is too large: {reason}"))
-                                .rule(&*rule.id)
-                                .remedy("repeat less, or use ASCII classes"),
-                        ]
-                    })?;
+                    let set: Vec<_> = watching.iter().map(|&at| &rules[at as usize].component).collect();
+                    let scanner = Scanner::new(&set, self.size);
                     let replaces_by_text = watching.iter().any(|&at| rules[at as usize].replacement.needs_text());
                     scopes.push(Scope { rules: watching, replaces_by_text, scanner });
                     scopes.len() - 1
@@ -288,6 +280,6 @@ impl PolicyBuilder {
             scope_of[kind as usize] = Some(at);
         }
         let max_hold = self.max_hold as u32;
-        Ok(Policy { inner: Arc::new(Compiled { name: self.name.clone(), rules, scopes, scope_of, max_hold }) })
+        Policy { inner: Arc::new(Compiled { name: self.name.clone(), rules, scopes, scope_of, max_hold }) }
     }
 }

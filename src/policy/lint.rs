@@ -1,7 +1,7 @@
 //! What a rule costs before it is put in front of anyone, with numbers.
 
 use super::{CompiledRule, Direction, HoldBound};
-use crate::scan::{Cursor, Role, RuleTraits, Scanner, Size, Starts};
+use crate::scan::{Cursor, Role, Scanner, Size, Starts};
 use std::fmt;
 
 /// What one rule, alone, may cost.
@@ -92,13 +92,12 @@ one. Later, over tea, the older of them worked out the sums on the back of a map
 debt that would not wait until spring. \"We could sell the engine,\" he said. The other shook his head. An engine \
 was a year's work; a debt was only a number, and numbers can be talked to. So they talked until the kettle was cold.";
 
-pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
-    let CompiledRule { traits, bound, .. } = *rule;
+pub(super) fn cost(rule: &CompiledRule) -> Cost {
+    let traits = rule.component.traits();
     // A request comes whole, so what only watches those holds no more than what only reports.
     let role = if rule.direction == Direction::Request { Role::Observe } else { traits.role };
-    let alone = [(rule.lowered.clone(), RuleTraits { role, ..traits })];
-    let scanner =
-        Scanner::new(&alone, Size { max_states: MAX_CONFIGS, shards: Some(1) }).map_err(|(_, reason)| reason)?;
+    let alone = rule.component.in_role(role);
+    let scanner = Scanner::new(&[&alone], Size { max_states: MAX_CONFIGS, shards: Some(1) });
     let (delay, states) = (delay(&scanner), scanner.states());
     let mut lints = Vec::from_iter(rule.oddity);
     if delay.released_at_once < FEW_RELEASED {
@@ -116,7 +115,7 @@ pub(super) fn cost(rule: &CompiledRule) -> Result<Cost, String> {
             lints.push(Lint::TriesManyStarts { starts });
         }
     }
-    Ok(Cost { bound, delay, states, lints })
+    Cost { bound: rule.bound, delay, states, lints }
 }
 
 /// How the scanner's rules together delay the sample.
@@ -144,7 +143,7 @@ fn held_after_tokens(scanner: &Scanner, cursor: &mut Cursor, text: &[u8]) -> Vec
             rest = &rest[cursor.run(scanner, rest, &mut hits)..];
             hits.clear();
         }
-        cursor.position() - cursor.frontier(scanner)
+        cursor.position() - cursor.frontier()
     });
     tokens.collect()
 }
@@ -155,7 +154,7 @@ fn holds_after(scanner: &Scanner, text: &[u8]) -> bool {
     let mut cursor = Cursor::new(scanner);
     held_after_tokens(scanner, &mut cursor, text);
     held_after_tokens(scanner, &mut cursor, PROSE.as_bytes());
-    cursor.frontier(scanner) < text.len() as u64
+    cursor.frontier() < text.len() as u64
 }
 
 /// The most starts that are live after any byte; beyond what is told apart they become fewer.

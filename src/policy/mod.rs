@@ -9,8 +9,8 @@ pub use build::PolicyBuilder;
 pub use lint::{Cost, Delay, Lint};
 pub(crate) use replace::Cover;
 
-use crate::rule::{Action, Lowered, Validator};
-use crate::scan::{RuleTraits, Scanner};
+use crate::rule::{Action, Validator};
+use crate::scan::{Component, Scanner};
 use replace::Replacement;
 use std::fmt;
 use std::ops::Range;
@@ -72,8 +72,7 @@ pub(crate) struct CompiledRule {
     /// What stands out before anything is measured.
     oddity: Option<Lint>,
     bound: HoldBound,
-    lowered: Lowered,
-    traits: RuleTraits,
+    component: Component,
 }
 
 /// What a match brings about.
@@ -214,7 +213,7 @@ impl<'a> RuleInfo<'a> {
     /// # Ok::<(), holdback::BuildError>(())
     /// ```
     pub fn cost(&self) -> Cost {
-        lint::cost(self.rule).expect("the rule was compiled with others, so it compiles alone")
+        lint::cost(self.rule)
     }
 }
 

@@ -26,13 +26,23 @@ impl Classes {
                 classes.refine(|byte| Nfa::follow(edges, byte).map_or(u32::MAX, ClosureId::index));
             }
         }
+        classes.renumber();
         classes
+    }
+
+    /// Gives what text is mostly made of the first columns, so that of a row mostly the same little is asked for.
+    fn renumber(&mut self) {
+        let mut number = [None; 256];
+        for (at, byte) in (0..).zip(self.representatives()) {
+            number[usize::from(self.of[usize::from(byte)])] = Some(at);
+        }
+        self.of = self.of.map(|class| number[usize::from(class)].expect("each class has its representative"));
     }
 
     /// A byte of each class, readable ones first.
     pub(super) fn representatives(&self) -> Vec<u8> {
         let mut seen = HashSet::new();
-        let readable = (b'a'..=b'z').chain(b'0'..=b'9').chain(b' '..=b'~');
+        let readable = (b'a'..=b'z').chain(*b" .,\n").chain(b'0'..=b'9').chain(b' '..=b'~');
         readable.chain(0..=255).filter(|&byte| seen.insert(self.of[usize::from(byte)])).collect()
     }
 

@@ -1,6 +1,6 @@
 //! One channel's place in all automata of its scope.
 
-use super::place::{Place, run_fast};
+use super::place::{Place, Standing, run_fast};
 use super::shard::Shard;
 use super::step::Event;
 use super::{MAX_LIMIT, Scanner};
@@ -32,6 +32,8 @@ pub(crate) enum HitKind {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cursor {
     position: Position,
+    /// Of all places together.
+    standing: Standing,
     /// One for each automaton.
     places: Vec<Place>,
 }
@@ -68,7 +70,7 @@ impl Position {
 impl Cursor {
     /// At the beginning of a text.
     pub(crate) fn new(scanner: &Scanner) -> Cursor {
-        Cursor { position: Position::default(), places: vec![Place::new(); scanner.shards.len()] }
+        Cursor { places: vec![Place::new(); scanner.shards.len()], ..Cursor::default() }
     }
 
     /// Offset of the next byte.
@@ -79,20 +81,41 @@ impl Cursor {
 
     /// Every byte before this offset is decided as far as matching goes: no thread that holds began before it.
     #[inline]
-    pub(crate) fn frontier(&self, scanner: &Scanner) -> u64 {
-        self.earliest(scanner, Place::hold)
+    pub(crate) fn frontier(&self) -> u64 {
+        self.position.offset(self.standing.hold)
     }
 
     /// The text from this offset on may be asked for by a match.
     #[inline]
-    pub(crate) fn needed_from(&self, scanner: &Scanner) -> u64 {
-        self.earliest(scanner, Place::keep)
+    pub(crate) fn needed_from(&self) -> u64 {
+        self.position.offset(self.standing.keep)
     }
 
+    /// Whether a block is open.
     #[inline]
-    fn earliest(&self, scanner: &Scanner, start: impl Fn(&Place, &Shard) -> Option<u32>) -> u64 {
-        let starts = self.places.iter().zip(&scanner.shards).filter_map(|(place, shard)| start(place, shard));
-        self.position.offset(starts.fold(self.position.at, u32::min))
+    pub(crate) fn is_in_block(&self) -> bool {
+        self.standing.is_in_block
+    }
+
+    /// Bytes since the oldest live thread began.
+    #[inline]
+    fn lag(&self) -> u32 {
+        self.position.at - self.standing.oldest
+    }
+
+    /// To be called after the places have moved.
+    #[inline]
+    fn look_round(&mut self, scanner: &Scanner) {
+        let at = self.position.at;
+        let (mut hold, mut keep, mut oldest, mut is_in_block) = (at, at, at, false);
+        for (place, shard) in self.places.iter().zip(&scanner.shards) {
+            let one = place.standing(shard, at);
+            hold = hold.min(one.hold);
+            keep = keep.min(one.keep);
+            oldest = oldest.min(one.oldest);
+            is_in_block |= one.is_in_block;
+        }
+        self.standing = Standing { hold, keep, oldest, is_in_block };
     }
 
     /// Where the oldest live thread of a rule began.
@@ -119,7 +142,7 @@ impl Cursor {
             || self.position.at >= 2 * MAX_LIMIT;
         if !is_near_limit {
             read = self.run_fast(scanner, bytes);
-            self.look_up(scanner);
+            self.look_round(scanner);
         }
         if read < bytes.len() { self.run_on(scanner, bytes, read, hits) } else { read }
     }
@@ -135,6 +158,7 @@ impl Cursor {
             read += self.run_near(scanner, &rest[..room], hits);
             if self.lag() >= scanner.shortest_limit {
                 self.each(scanner, |place, shard, now| place.check_limits(shard, now, hits));
+                self.look_round(scanner);
             }
         }
         read
@@ -150,7 +174,7 @@ impl Cursor {
             self.each(scanner, |place, shard, now| place.step(shard, byte, now, hits));
             self.position.at += 1;
         }
-        self.look_up(scanner);
+        self.look_round(scanner);
         read
     }
 
@@ -169,11 +193,6 @@ impl Cursor {
         read
     }
 
-    #[inline]
-    fn look_up(&mut self, scanner: &Scanner) {
-        self.places.iter_mut().zip(&scanner.shards).for_each(|(place, shard)| place.look_up(shard));
-    }
-
     fn each(&mut self, scanner: &Scanner, mut act: impl FnMut(&mut Place, &Shard, Position)) {
         self.places.iter_mut().zip(&scanner.shards).for_each(|(place, shard)| act(place, shard, self.position));
     }
@@ -188,27 +207,17 @@ impl Cursor {
         places.fold(scanner.shortest_limit, |room, (place, shard)| place.room(shard, self.position, room)) as usize
     }
 
-    /// Bytes since the oldest live thread began.
-    #[inline]
-    fn lag(&self) -> u32 {
-        let starts = self.places.iter().filter_map(Place::oldest);
-        self.position.at - starts.fold(self.position.at, u32::min)
-    }
-
-    /// Whether a block is open.
-    #[inline]
-    pub(crate) fn is_in_block(&self) -> bool {
-        self.places.iter().any(Place::is_in_block)
-    }
-
     /// Reports how far open blocks reach.
     pub(crate) fn open_blocks(&mut self, scanner: &Scanner, hits: &mut Vec<Hit>) {
-        self.each(scanner, |place, shard, now| place.blocks(shard, HitKind::Swallow, now, hits));
+        if self.is_in_block() {
+            self.each(scanner, |place, shard, now| place.blocks(shard, HitKind::Swallow, now, hits));
+        }
     }
 
     /// The text is at its end: reports what that confirms, and the blocks left open. Nothing is live afterwards.
     pub(crate) fn finish(&mut self, scanner: &Scanner, hits: &mut Vec<Hit>) {
         self.each(scanner, |place, shard, now| place.finish(shard, now, hits));
+        self.look_round(scanner);
     }
 
     /// Keeps positions small: a channel may be longer than 32 bits count.
@@ -217,6 +226,8 @@ impl Cursor {
         let shift = self.position.at - MAX_LIMIT;
         self.places.iter_mut().for_each(|place| place.rebase(shift));
         self.position = Position { origin: self.position.offset(shift), at: MAX_LIMIT };
+        let Standing { hold, keep, oldest, .. } = &mut self.standing;
+        [hold, keep, oldest].into_iter().for_each(|start| *start = start.saturating_sub(shift));
     }
 }
 

@@ -6,11 +6,13 @@
 //! built lazily, by all streams of a policy together.
 //!
 //! ```text
-//! rule::Lowered -> nfa::Nfa -> layout -> step::Simulator -> table::Table
-//!                                               \               /
-//!                                                  shard::Shard
-//!                                                       |
-//!                                    cursor::Cursor: a place::Place in each shard, one a channel
+//! rule::Lowered -> component::Component: an nfa::Nfa for each rule
+//!                          |
+//!                        layout: which rules share an automaton
+//!                          |
+//!                  shard::Shard: step::Simulator -> table::Table
+//!                          |
+//!                  cursor::Cursor: a place::Place in each shard, one a channel
 //! ```
 //!
 //! Deliberately absent: text (the cursor keeps none), validators, actions. Look-alike folding is compiled into a
@@ -18,6 +20,7 @@
 
 mod append;
 mod classes;
+mod component;
 mod cursor;
 mod example;
 mod layout;
@@ -28,10 +31,10 @@ mod shard;
 mod step;
 mod table;
 
+pub(crate) use component::Component;
 pub(crate) use cursor::{Cursor, Hit, HitKind};
 
-use crate::rule::{Lowered, Mode};
-use layout::Trail;
+use crate::rule::Mode;
 use nfa::{Nfa, StateId};
 use shard::Shard;
 use std::sync::Arc;
@@ -93,35 +96,23 @@ pub(crate) struct Size {
 }
 
 impl Scanner {
-    /// Automata of these rules; a match names a rule by its place among them. An error names the rule that it is of.
-    pub(crate) fn new(rules: &[(Lowered, RuleTraits)], size: Size) -> Result<Scanner, (usize, String)> {
-        let traits: Arc<[RuleTraits]> = rules.iter().map(|(_, traits)| *traits).collect();
+    /// Automata of these rules; a match names a rule by its place among them.
+    pub(crate) fn new(rules: &[&Component], size: Size) -> Scanner {
+        let traits: Arc<[RuleTraits]> = rules.iter().map(|rule| rule.traits()).collect();
         let shortest_limit =
             traits.iter().flat_map(|rule| [rule.overflow, rule.block_len]).flatten().min().unwrap_or(MAX_LIMIT);
-        let nfa_of = |at: usize| {
-            let (lowered, traits) = &rules[at];
-            Nfa::of(lowered, traits.starts, at as u32).map_err(|reason| (at, reason))
-        };
-        let mut nfas: Vec<Nfa> = (0..rules.len()).map(nfa_of).collect::<Result<_, _>>()?;
-        let one_for_all = rules.len() == 1 || size.shards == Some(1);
-        let layout = if one_for_all {
+        let layout = if rules.len() == 1 || size.shards == Some(1) {
             vec![(0..rules.len()).collect()]
         } else {
-            let trail = |nfa: &mut Nfa| {
-                let shard = Shard::new(std::mem::take(nfa), traits.clone(), TRIAL_STATES);
-                let trail = Trail::of(&shard);
-                *nfa = shard.into_nfa();
-                trail
-            };
-            layout::layout(&nfas.iter_mut().map(trail).collect::<Vec<_>>(), size.shards)
+            layout::layout(&rules.iter().map(|rule| rule.trail()).collect::<Vec<_>>(), size.shards)
         };
         let max_states = size.max_states / layout.len();
         let shard = |numbers: &Vec<usize>| {
             let mut nfa = Nfa::default();
-            numbers.iter().for_each(|&rule| nfa.join(&nfas[rule]));
+            numbers.iter().for_each(|&at| nfa.join(&rules[at].nfa, at as u32));
             Shard::new(nfa, traits.clone(), max_states)
         };
-        Ok(Scanner { shards: layout.iter().map(shard).collect(), shortest_limit })
+        Scanner { shards: layout.iter().map(shard).collect(), shortest_limit }
     }
 
     /// States of the deterministic automata built so far.
@@ -145,9 +136,6 @@ impl Scanner {
         }
     }
 }
-
-/// A rule that needs more states than that on the sample is not told apart any further.
-const TRIAL_STATES: usize = 1024;
 
 /// Starts are kept as 32-bit distances: no limit in bytes may be longer.
 pub(crate) const MAX_LIMIT: u32 = 1 << 30;

@@ -104,8 +104,8 @@ impl Nfa {
         self.states.iter().any(|state| matches!(state.kind, Kind::Look(..)))
     }
 
-    /// The automaton of one rule, known by the number `rule`.
-    pub(super) fn of(lowered: &Lowered, starts: Starts, rule: u32) -> Result<Nfa, String> {
+    /// The automaton of one rule, whose number is 0.
+    pub(super) fn of(lowered: &Lowered, starts: Starts) -> Result<Nfa, String> {
         let thompson = thompson::Compiler::new()
             .configure(
                 thompson::Config::new()
@@ -119,7 +119,6 @@ impl Nfa {
         let mut flatten = Flatten {
             thompson: &thompson,
             shape: lowered.shape,
-            rule,
             nfa: &mut nfa,
             states: HashMap::new(),
             closures: HashMap::new(),
@@ -138,8 +137,8 @@ impl Nfa {
         Ok(nfa)
     }
 
-    /// Takes in the rules of another automaton.
-    pub(super) fn join(&mut self, other: &Nfa) {
+    /// Takes in the automaton of one rule, under the number `rule`.
+    pub(super) fn join(&mut self, other: &Nfa, rule: u32) {
         let (states, items, closures) = (self.states.len() as StateId, self.items.len(), self.closures.len() as u32);
         let moved = |id: ClosureId| ClosureId(id.0 + closures);
         self.states.extend(other.states.iter().map(|state| State {
@@ -153,7 +152,8 @@ impl Nfa {
                 Threads::Each { merged } => Threads::Each { merged: merged + states },
                 other => other,
             },
-            ..*state
+            rule,
+            phase: state.phase,
         }));
         self.items.extend(other.items.iter().map(|item| match *item {
             Item::State(state) => Item::State(state + states),
@@ -166,7 +166,7 @@ impl Nfa {
     /// Adds all states once more, for when the rule's starts are merged.
     fn add_merged(&mut self) {
         let apart = self.states.len();
-        self.join(&self.clone());
+        self.join(&self.clone(), 0);
         for id in 0..apart {
             self.states[id].threads = Threads::Each { merged: (id + apart) as StateId };
             self.states[id + apart].threads = Threads::Merged;
@@ -183,7 +183,6 @@ type Key = (regex_automata::util::primitives::StateID, Phase);
 struct Flatten<'a> {
     thompson: &'a thompson::NFA,
     shape: Shape,
-    rule: u32,
     nfa: &'a mut Nfa,
     states: HashMap<Key, StateId>,
     closures: HashMap<Key, ClosureId>,
@@ -287,7 +286,7 @@ impl Flatten<'_> {
         }
         let id = self.nfa.states.len() as StateId;
         let kind = Kind::Bytes(Box::default());
-        self.nfa.states.push(State { kind, rule: self.rule, phase: key.1, threads: Threads::Oldest });
+        self.nfa.states.push(State { kind, rule: 0, phase: key.1, threads: Threads::Oldest });
         self.states.insert(key, id);
         self.pending.push(key);
         id

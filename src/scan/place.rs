@@ -3,7 +3,7 @@
 use super::cursor::{Hit, HitKind, Position};
 use super::shard::{Limit, Shard};
 use super::step::{BIRTH, Config, Step};
-use super::table::{Entry, MAX_GROUPS, Operation, Outline, Reader, Table};
+use super::table::{Entry, MAX_GROUPS, Operation, Reader, Table};
 use super::{MAX_LIMIT, StateId};
 use std::sync::Arc;
 
@@ -14,13 +14,24 @@ pub(super) struct Place {
     row: u32,
     /// Its place beyond the table, by simulation.
     loose: Option<Box<Loose>>,
-    outline: Outline,
     /// The ring's place before the oldest group's start.
     base: u32,
     ring: [u32; RING],
 }
 
 const RING: usize = MAX_GROUPS + 1;
+
+/// Where the oldest threads began, as positions; the current one where there are none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    /// Of those that hold bytes back.
+    pub(super) hold: u32,
+    /// Of those that may ask for their text.
+    pub(super) keep: u32,
+    pub(super) oldest: u32,
+    /// Whether a block is open.
+    pub(super) is_in_block: bool,
+}
 
 #[derive(Clone, Debug)]
 struct Loose {
@@ -48,8 +59,7 @@ pub(super) fn run_fast<const N: usize>(
         if !entries.iter().all(|entry| entry.is_fast()) {
             break;
         }
-        for at in 0..N {
-            let entry = entries[at];
+        for (at, entry) in entries.into_iter().enumerate() {
             bases[at] = bases[at].wrapping_add(entry.drop());
             places[at].ring[bases[at].wrapping_add(entry.birth()) as usize % RING] = now;
             rows[at] = entry.row();
@@ -65,45 +75,27 @@ pub(super) fn run_fast<const N: usize>(
 impl Place {
     /// At the beginning of a text.
     pub(super) fn new() -> Place {
-        Place { row: Table::START, loose: None, outline: Outline::EMPTY, base: 0, ring: [0; RING] }
+        Place { row: Table::START, loose: None, base: 0, ring: [0; RING] }
     }
 
     pub(super) fn is_loose(&self) -> bool {
         self.loose.is_some()
     }
 
-    /// To be called after the table moved it: what is asked of it between pushes comes from its outline.
     #[inline]
-    pub(super) fn look_up(&mut self, shard: &Shard) {
-        if self.loose.is_none() {
-            self.outline = shard.table.outline(self.row, &shard.simulator);
-        }
-    }
-
-    /// The start of the oldest thread that holds bytes back.
-    #[inline]
-    pub(super) fn hold(&self, shard: &Shard) -> Option<u32> {
+    pub(super) fn standing(&self, shard: &Shard, position: u32) -> Standing {
         match &self.loose {
-            None => self.start_if_any(self.outline.hold()),
-            Some(loose) => loose.start_of_first(&|state| shard.holds(state)),
-        }
-    }
-
-    /// The start of the oldest thread that may ask for its text.
-    #[inline]
-    pub(super) fn keep(&self, shard: &Shard) -> Option<u32> {
-        match &self.loose {
-            None => self.start_if_any(self.outline.keep()),
-            Some(loose) => loose.start_of_first(&|state| shard.needs_text(state)),
-        }
-    }
-
-    /// The start of the oldest thread of all.
-    #[inline]
-    pub(super) fn oldest(&self) -> Option<u32> {
-        match &self.loose {
-            None => self.start_if_any(self.outline.groups().min(1)),
-            Some(loose) => loose.starts.first().copied(),
+            None => {
+                let outline = shard.table.outline(self.row, &shard.simulator);
+                let start_of = |group| if group == 0 { position } else { self.start_of(group) };
+                Standing {
+                    hold: start_of(outline.hold()),
+                    keep: start_of(outline.keep()),
+                    oldest: start_of(outline.groups().min(1)),
+                    is_in_block: outline.swallows(),
+                }
+            }
+            Some(loose) => loose.standing(shard, position),
         }
     }
 
@@ -119,21 +111,9 @@ impl Place {
         self.live(shard).1.len()
     }
 
-    /// Whether a block is open.
-    pub(super) fn is_in_block(&self) -> bool {
-        self.outline.swallows()
-    }
-
-    /// The row that it is in, if anything is live there; all places beyond the table count as one.
+    /// The row of the table that it is in, if anything is live there.
     pub(super) fn live_row(&self, shard: &Shard) -> Option<u32> {
-        match self.loose {
-            None => shard.table.outline(self.row, &shard.simulator).is_live().then_some(self.row),
-            Some(_) => Some(u32::MAX),
-        }
-    }
-
-    fn start_if_any(&self, group: u32) -> Option<u32> {
-        (group > 0).then(|| self.start_of(group))
+        shard.table.outline(self.row, &shard.simulator).is_live().then_some(self.row)
     }
 
     /// The start of a group, counted from 1.
@@ -222,7 +202,6 @@ impl Place {
 
     /// Goes to a configuration, in the table if it is there.
     fn arrive(&mut self, shard: &Shard, config: Config, starts: Vec<u32>) {
-        self.outline = Outline::of(&config, &shard.simulator);
         match shard.table.row_if_known(&config) {
             Some(row) => self.enter(row, &starts),
             None => self.loose = Some(Box::new(Loose { config: Arc::new(config), starts })),
@@ -287,9 +266,6 @@ impl Place {
 
     /// Reports how far open blocks reach.
     pub(super) fn blocks(&self, shard: &Shard, kind: HitKind, now: Position, hits: &mut Vec<Hit>) {
-        if !self.outline.swallows() {
-            return;
-        }
         let (config, starts) = self.live(shard);
         for (group, &start) in config.groups().zip(&starts) {
             for &state in group {
@@ -312,7 +288,6 @@ impl Place {
         shard.put_scratch(scratch);
         self.blocks(shard, HitKind::Unclosed, now, hits);
         self.enter(Table::START, &[]);
-        self.outline = Outline::EMPTY;
     }
 
     /// Positions are counted from `shift` bytes later on.
@@ -328,8 +303,16 @@ impl Place {
 
 impl Loose {
     #[cold]
-    fn start_of_first(&self, wanted: &dyn Fn(StateId) -> bool) -> Option<u32> {
-        let group = self.config.groups().position(|group| group.iter().any(|&state| wanted(state)))?;
-        Some(self.starts[group])
+    fn standing(&self, shard: &Shard, position: u32) -> Standing {
+        let first = |wanted: &dyn Fn(StateId) -> bool| {
+            let group = self.config.groups().position(|group| group.iter().any(|&state| wanted(state)));
+            group.map_or(position, |group| self.starts[group])
+        };
+        Standing {
+            hold: first(&|state| shard.holds(state)),
+            keep: first(&|state| shard.needs_text(state)),
+            oldest: first(&|_| true),
+            is_in_block: self.config.states().any(|state| shard.swallows(state)),
+        }
     }
 }

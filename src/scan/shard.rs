@@ -30,10 +30,6 @@ impl Shard {
         Shard { simulator, table, scratches: Mutex::default() }
     }
 
-    pub(super) fn into_nfa(self) -> Nfa {
-        self.simulator.nfa
-    }
-
     pub(super) fn take_scratch(&self) -> Scratch {
         let pooled = self.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop();
         pooled.unwrap_or_else(|| self.simulator.scratch())
@@ -72,6 +68,10 @@ impl Shard {
     }
 
     pub(super) fn needs_text(&self, id: StateId) -> bool {
-        self.traits(id).needs_text() && self.state(id).phase != Phase::Swallow
+        self.traits(id).needs_text() && !self.swallows(id)
+    }
+
+    pub(super) fn swallows(&self, id: StateId) -> bool {
+        self.state(id).phase == Phase::Swallow
     }
 }

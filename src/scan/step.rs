@@ -102,7 +102,7 @@ pub(super) struct Simulator {
     /// By the number that the states name their rule with.
     pub(super) rules: Arc<[RuleTraits]>,
     /// What begins at a byte, by what came before it and the byte itself; most bytes are asked for again.
-    births: Vec<OnceLock<Births>>,
+    births: Vec<OnceLock<Box<Births>>>,
     uses_looks: bool,
 }
 
@@ -339,11 +339,11 @@ impl Simulator {
                     }
                 }
             }
-            Births {
+            Box::new(Births {
                 opened: std::mem::take(&mut scratch.opened),
                 unopened: std::mem::take(&mut scratch.unopened),
                 events: std::mem::take(&mut scratch.events),
-            }
+            })
         })
     }
 

@@ -28,7 +28,7 @@ const MAX_ENTRIES: usize = 1 << 22;
 pub(super) struct Entry(u32);
 
 impl Entry {
-    const UNKNOWN: Entry = Entry(0);
+    pub(super) const UNKNOWN: Entry = Entry(0);
 
     fn fast(row: u32, birth: u32, drop: u32) -> Entry {
         Entry(row << 10 | birth << 4 | drop << 1 | 1)
@@ -71,8 +71,6 @@ impl Outline {
     const KNOWN: u32 = 1 << 31;
     const SWALLOWS: u32 = 1 << 30;
     const LIVE: u32 = 1 << 29;
-
-    pub(super) const EMPTY: Outline = Outline(Outline::KNOWN);
 
     pub(super) fn of(config: &Config, simulator: &Simulator) -> Outline {
         let first = |wanted: &dyn Fn(StateId) -> bool| {

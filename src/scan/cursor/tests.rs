@@ -3,21 +3,18 @@
 use super::*;
 use crate::rule::{Block, Mode, Pattern, Rule, lower};
 use crate::scan::table::MAX_GROUPS;
-use crate::scan::{Role, RuleTraits, Size, Starts};
+use crate::scan::{Component, Role, RuleTraits, Size, Starts};
 
 const COVER: RuleTraits =
     RuleTraits { role: Role::Cover, starts: Starts::Earliest, mode: Mode::All, overflow: None, block_len: None };
 
 fn scanner(rules: &[(Rule, RuleTraits)], max_states: usize, shards: usize) -> Scanner {
-    let lowered: Vec<_> = rules
-        .iter()
-        .map(|(rule, traits)| {
-            let lowered = lower(rule).expect("a sound rule");
-            let mode = lowered.mode;
-            (lowered, RuleTraits { mode, ..*traits })
-        })
-        .collect();
-    Scanner::new(&lowered, Size { max_states, shards: Some(shards) }).expect("small enough")
+    let component = |(rule, traits): &(Rule, RuleTraits)| {
+        let lowered = lower(rule).expect("a sound rule");
+        Component::new(&lowered, RuleTraits { mode: lowered.mode, ..*traits }).expect("small enough")
+    };
+    let rules: Vec<_> = rules.iter().map(component).collect();
+    Scanner::new(&rules.iter().collect::<Vec<_>>(), Size { max_states, shards: Some(shards) })
 }
 
 /// A candidate that is open for long, one under a limit, a flag, a block, and a word.
@@ -45,11 +42,11 @@ fn walk(scanner: &Scanner, mut cursor: Cursor, piece: usize) -> Vec<(Vec<Hit>, u
             found.extend(hits);
         }
         cursor.open_blocks(scanner, &mut found);
-        steps.push((found, cursor.frontier(scanner), cursor.needed_from(scanner)));
+        steps.push((found, cursor.frontier(), cursor.needed_from()));
     }
     let mut hits = Vec::new();
     cursor.finish(scanner, &mut hits);
-    steps.push((hits, cursor.frontier(scanner), cursor.position()));
+    steps.push((hits, cursor.frontier(), cursor.position()));
     steps
 }
 
@@ -108,9 +105,9 @@ fn a_stream_with_more_starts_than_the_ring_has_comes_back() {
     assert!(is_in_table(&mut cursor, &scanner, b" _"));
     assert!(is_in_table(&mut cursor, &scanner, &[b'a'; MAX_GROUPS - 1]));
     assert!(!is_in_table(&mut cursor, &scanner, b"a"));
-    assert_eq!((cursor.frontier(&scanner), cursor.live_starts(&scanner)), (1, MAX_GROUPS + 1));
+    assert_eq!((cursor.frontier(), cursor.live_starts(&scanner)), (1, MAX_GROUPS + 1));
     assert!(is_in_table(&mut cursor, &scanner, b" "));
-    assert_eq!(cursor.frontier(&scanner), cursor.position());
+    assert_eq!(cursor.frontier(), cursor.position());
 }
 
 #[test]
@@ -124,7 +121,7 @@ fn too_many_starts_of_a_rule_become_one_of_each_state() {
         assert_eq!(cursor.live_starts(&scanner), MAX_GROUPS);
         for _ in 0..1000 {
             cursor.run(&scanner, b"a", &mut hits);
-            assert_eq!((cursor.frontier(&scanner), cursor.live_starts(&scanner)), (0, 1));
+            assert_eq!((cursor.frontier(), cursor.live_starts(&scanner)), (0, 1));
         }
         cursor.run(&scanner, b"!", &mut hits);
         let whole = Hit { kind: HitKind::Merged, rule: 0, start: 0, end: cursor.position() };
