@@ -359,7 +359,7 @@ fn an_allowance_cannot_name_a_block() {
 
 #[test]
 fn packs_are_found_by_name() {
-    assert_eq!(Pack::ALL.map(Pack::name), ["pii", "secrets", "exfil", "compliance", "safety"]);
+    assert_eq!(Pack::ALL.map(Pack::name), ["pii", "secrets", "exfil", "compliance", "safety", "profanity"]);
     assert_eq!(Pack::named("nope"), None);
     let rules = Pack::SECRETS.rules();
     let key = rules.iter().find(|rule| rule.id() == "secrets.private-key").expect("the rule");

@@ -4,7 +4,6 @@
 //! the class of all code points that fold to it, so offsets stay those of the text and hold-back stays exact.
 //! Only folds from one code point to one letter can be turned round like that: `rn` for `m` is not seen.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -43,6 +42,10 @@ impl Fold {
         ("separators", Fold::Separators),
         ("masked", Fold::Masked),
     ];
+
+    fn bit(self) -> u16 {
+        1 << self as u16
+    }
 }
 
 /// Signs that stand for a letter, as rule files and chats use them.
@@ -54,7 +57,7 @@ const LEET: [(char, &str); 13] = [
     ('g', "69"),
     ('h', "#"),
     ('i', "1!|"),
-    ('l', "1!|"),
+    ('l', "1|"),
     ('o', "0"),
     ('s', "$5"),
     ('t', "7+"),
@@ -63,18 +66,26 @@ const LEET: [(char, &str); 13] = [
 ];
 
 /// A set of folds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Folds(BTreeSet<Fold>);
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Folds {
+    /// A bit for each.
+    bits: u16,
+}
 
 impl FromIterator<Fold> for Folds {
     fn from_iter<I: IntoIterator<Item = Fold>>(folds: I) -> Folds {
-        Folds(folds.into_iter().collect())
+        Folds { bits: folds.into_iter().fold(0, |bits, fold| bits | fold.bit()) }
     }
 }
 
 impl Folds {
     pub(super) fn has(&self, fold: Fold) -> bool {
-        self.0.contains(&fold)
+        self.bits & fold.bit() != 0
+    }
+
+    /// Those of them that are also among `folds`.
+    pub(super) fn only(&self, folds: &[Fold]) -> Folds {
+        folds.iter().copied().filter(|&fold| self.has(fold)).collect()
     }
 
     /// The word as these folds see it, so that a list may be written in any spelling.
@@ -107,7 +118,10 @@ impl Folds {
             likeness.bare.filter(|_| self.has(Fold::Diacritics)),
         ];
         plain.into_iter().flatten().any(|c| c == letter || (self.has(Fold::Case) && lower(c) == letter))
-            || (self.has(Fold::Confusables) && shapes.contains(&likeness.look))
+            // That `l` looks like `I` hides nothing: both are read as they stand.
+            || (self.has(Fold::Confusables)
+                && !likeness.point.is_ascii_alphabetic()
+                && shapes.contains(&likeness.look))
             || (self.has(Fold::Confusables)
                 && self.has(Fold::Diacritics)
                 && likeness.bare_look.as_ref().is_some_and(|look| shapes.contains(look)))

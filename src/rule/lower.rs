@@ -1,10 +1,12 @@
 //! From what people write to what the automaton is built from: a left context that is free, a span that is
 //! held and covered, and a short right context that confirms it.
 
+use super::graph::CharGraph;
 use super::pattern::{Block, Case, Mode, Pattern, Unicode};
 use super::{Matcher, Rule};
 use crate::error::Fault;
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look, Repetition};
+use std::sync::Arc;
 
 /// Context after the captured group must be at most this long: each of its bytes is a byte of delay.
 const MAX_RIGHT_CONTEXT: usize = 32;
@@ -14,6 +16,8 @@ const MAX_RIGHT_CONTEXT: usize = 32;
 pub(crate) struct Lowered {
     /// Group 1 is the span; without it the whole match is. In a block group 1 is the opening.
     pub(crate) hir: Hir,
+    /// What really stands in place of group 1, whose expression then is only its place.
+    pub(crate) graph: Option<Arc<CharGraph>>,
     pub(crate) shape: Shape,
     pub(crate) mode: Mode,
     /// The longest span and right context in bytes, `None` where the pattern has no bound.
@@ -28,7 +32,7 @@ impl Lowered {
             _ => self.hir.clone(),
         };
         let longest = open.properties().maximum_len();
-        Lowered { hir: open, shape: Shape::Whole, mode: Mode::All, longest }
+        Lowered { hir: open, graph: None, shape: Shape::Whole, mode: Mode::All, longest }
     }
 }
 
@@ -91,8 +95,12 @@ fn lower_pattern(pattern: &Pattern) -> Result<Lowered, Vec<Fault>> {
             ]);
         }
     }
-    let longest = span.properties().maximum_len().map(|len| len + right_len);
-    let whole = left.is_empty() && matches!(right.kind(), HirKind::Empty);
+    let longest = match &pattern.spelled {
+        Some(spelled) => spelled.graph.longest(),
+        None => span.properties().maximum_len(),
+    };
+    let longest = longest.map(|len| len + right_len);
+    let whole = pattern.spelled.is_none() && left.is_empty() && matches!(right.kind(), HirKind::Empty);
     let (hir, shape) = if whole {
         (span, Shape::Whole)
     } else {
@@ -101,7 +109,8 @@ fn lower_pattern(pattern: &Pattern) -> Result<Lowered, Vec<Fault>> {
         (Hir::concat(left), Shape::Captured)
     };
     check_looks(&hir).map_err(|fault| vec![fault])?;
-    Ok(Lowered { hir, shape, mode: pattern.mode, longest })
+    let graph = pattern.spelled.as_ref().map(|spelled| spelled.graph.clone());
+    Ok(Lowered { hir, graph, shape, mode: pattern.mode, longest })
 }
 
 fn lower_block(block: &Block) -> Result<Lowered, Vec<Fault>> {
@@ -138,6 +147,7 @@ fn lower_block(block: &Block) -> Result<Lowered, Vec<Fault>> {
     match (open, close) {
         (Some(open), Some(close)) if faults.is_empty() => Ok(Lowered {
             hir: Hir::concat(vec![group(open), any_bytes(), close]),
+            graph: None,
             shape: Shape::Block,
             mode: Mode::Shortest,
             longest: None,

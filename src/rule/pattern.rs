@@ -1,5 +1,8 @@
 //! Patterns as people write them.
 
+use super::graph::CharGraph;
+use std::sync::Arc;
+
 /// Which letters match which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,6 +36,16 @@ pub struct Pattern {
     pub(crate) case: Case,
     pub(crate) unicode: Unicode,
     pub(crate) mode: Mode,
+    /// What really stands in place of the captured group, or of all of `regex`, which then is only its place.
+    pub(crate) spelled: Option<Spelled>,
+}
+
+/// Words with all their spellings.
+#[derive(Clone, Debug)]
+pub(crate) struct Spelled {
+    /// As the list has them.
+    pub(crate) words: Vec<String>,
+    pub(crate) graph: Arc<CharGraph>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +65,13 @@ impl Pattern {
             case: Case::default(),
             unicode: Unicode::Ascii,
             mode: Mode::default(),
+            spelled: None,
         }
+    }
+
+    /// Words with all their spellings.
+    pub(super) fn spelled(spelled: Spelled) -> Pattern {
+        Pattern { spelled: Some(spelled), ..Pattern::regex("(?s-u:.)") }
     }
 
     /// A text as it stands.

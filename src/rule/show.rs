@@ -4,7 +4,7 @@ use super::pattern::Unicode;
 use super::{Case, Matcher, Mode, Rule, Unclosed};
 use std::fmt;
 
-/// Longer patterns are word lists with all their spellings, which nobody reads.
+/// Longer patterns and lists nobody reads.
 const SHOWN_CHARS: usize = 600;
 
 /// What the rule looks for, in the words of rule files, a line each.
@@ -19,7 +19,10 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let case = match &self.matcher {
             Matcher::Pattern(pattern) => {
-                writeln!(f, "regex = '{}'", shown(&pattern.regex))?;
+                match &pattern.spelled {
+                    Some(spelled) => writeln!(f, "words.list = {}", shown(&format!("{:?}", spelled.words)))?,
+                    None => writeln!(f, "regex = '{}'", shown(&pattern.regex))?,
+                }
                 let parts = [
                     ("capture", &pattern.capture),
                     ("not_before", &pattern.not_before),

@@ -1,13 +1,16 @@
 //! A list of words, with the spellings that evade a plain list, as one pattern.
 //!
-//! The words become a trie, so that common beginnings stand once; each letter becomes the class of everything
-//! that folds to it (see [`fold`](super::fold)), and what evasion puts between letters stands between them.
+//! The words become a graph in which common beginnings and common ends stand once; each letter is read as anything that
+//! folds to it (see [`fold`](super::fold)), and what evasion puts between letters may stand between them. As an
+//! expression a list of some hundred words would be megabytes long.
 
 use super::fold::{Fold, Folds};
-use super::pattern::Pattern;
+use super::graph::{CharGraph, Edge, Node};
+use super::pattern::{Pattern, Spelled};
 use crate::error::Fault;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What may stand next to a word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,14 +32,21 @@ pub(super) struct Words {
     pub(super) max_gap: usize,
 }
 
-/// No word of any language's dictionary is longer, and each branch below a letter is a group inside another one.
+/// No word of any language's dictionary is longer, and each letter is a call within another one.
 const MAX_LETTERS: usize = 64;
+
+/// Blanks that one blank of a word may become.
+const MAX_BLANKS: usize = 3;
 
 /// Words of fewer letters are not looked for behind masks.
 const MASKED_LETTERS: usize = 4;
 
-/// Letters and digits of the scripts that have look-alikes: ASCII, Latin with marks, Greek, Cyrillic.
-const WORD: &str = r"[0-9A-Za-z\u{C0}-\u{24F}\u{370}-\u{52F}]";
+/// In words of fewer letters no digit stands for a letter: `0.45s` is a time.
+const DISGUISED_LETTERS: usize = 4;
+
+/// Letters and digits of the scripts that have look-alikes: ASCII, Latin with marks, Greek, Cyrillic, and the blocks
+/// of letters in other shapes: phonetic, Latin Extended Additional, letter-like, full-width, mathematical.
+const WORD: &str = r"0-9A-Za-z\u{C0}-\u{24F}\u{250}-\u{2AF}\u{370}-\u{52F}\u{1D00}-\u{1DBF}\u{1E00}-\u{1EFF}\u{2100}-\u{214F}\u{24B6}-\u{24E9}\u{FF10}-\u{FF19}\u{FF21}-\u{FF3A}\u{FF41}-\u{FF5A}\u{1D400}-\u{1D7FF}";
 /// Characters that are not seen (Default_Ignorable_Code_Point, Unicode 16, without the Hangul fillers' block mates).
 const INVISIBLE: &str = r"\u{AD}\u{34F}\u{61C}\u{115F}\u{1160}\u{17B4}\u{17B5}\u{180B}-\u{180F}\u{200B}-\u{200F}\u{202A}-\u{202E}\u{2060}-\u{206F}\u{3164}\u{FE00}-\u{FE0F}\u{FEFF}\u{FFA0}\u{E0000}-\u{E0FFF}";
 /// The blocks of combining diacritical marks.
@@ -59,78 +69,287 @@ impl Words {
             return Err(Fault::new(format!("the word `{long}` has more than {MAX_LETTERS} letters"))
                 .remedy("write long texts into `literals`"));
         }
-        let letters: BTreeSet<char> = words.iter().flat_map(|word| word.chars()).collect();
-        let classes = letters.into_iter().map(|letter| (letter, self.letter(letter))).collect();
-        let mut pattern = Pattern::regex(self.regex(&words, &classes)).unicode();
-        if self.boundary == Boundary::Word {
-            pattern = pattern.not_before(WORD).not_after(WORD);
-        }
-        Ok(pattern)
-    }
-
-    fn regex(&self, words: &BTreeSet<String>, classes: &BTreeMap<char, String>) -> String {
-        let unseen = self.unseen();
-        if !self.folds.has(Fold::Separators) {
-            return Trie::of(words.iter()).regex(classes, "", &self.masks());
-        }
-        // Two readings: signs between some letters (`d.ar-nit`), and the same with blanks between all of them
-        // (`d a r n i t`). A blank between some letters only is how ordinary words stand together.
-        let gap = self.max_gap.max(1);
-        let signs = Trie::of(words.iter()).regex(classes, &format!("(?:[{SIGNS}]{unseen}){{0,{gap}}}"), &self.masks());
-        let spaced = words.iter().filter(|word| word.chars().nth(1).is_some() && !word.contains(char::is_whitespace));
-        let spaced = Trie::of(spaced).regex(classes, &format!("(?:[{SIGNS}{BLANKS}]{unseen}){{1,{gap}}}"), "");
-        match spaced.is_empty() {
-            true => signs,
-            false => format!("{signs}|{spaced}"),
-        }
-    }
-
-    /// One letter with all its spellings, said once or more, and what is not seen behind it.
-    fn letter(&self, letter: char) -> String {
-        let unseen = self.unseen();
-        if letter.is_whitespace() {
-            return format!("(?:[{BLANKS}]{unseen}){{1,3}}");
-        }
-        let class = class(&self.folds.spellings(letter));
-        match (self.folds.has(Fold::Repeat), unseen.is_empty()) {
-            (true, true) => format!("{class}+"),
-            (true, false) => format!("(?:{class}{unseen})+"),
-            (false, _) => format!("{class}{unseen}"),
-        }
-    }
-
-    /// What may stand in place of a letter within a word, if anything may.
-    fn masks(&self) -> String {
-        if self.folds.has(Fold::Masked) { format!("[*#]{}", self.unseen()) } else { String::new() }
-    }
-
-    /// Any number of characters that a reader does not see, where a fold takes them away.
-    fn unseen(&self) -> String {
-        let mut class = String::new();
-        if self.folds.has(Fold::Nfkc) || self.folds.has(Fold::Confusables) {
-            class.push_str(INVISIBLE);
-        }
-        if self.folds.has(Fold::Diacritics) {
-            class.push_str(MARKS);
-        }
-        if class.is_empty() { class } else { format!("[{class}]*") }
+        let graph = Arc::new(Speller::graph(self, &words));
+        let pattern = Pattern::spelled(Spelled { words: words.into_iter().collect(), graph }).unicode();
+        Ok(match self.boundary {
+            Boundary::Word => {
+                // What is not seen belongs to a word, so the word does not end in front of it.
+                let near = format!("[{WORD}{}]", unseen(&self.folds));
+                pattern.not_before(near.as_str()).not_after(near)
+            }
+            Boundary::None => pattern,
+        })
     }
 }
 
-/// A class of these code points, which are in order; neighbours are written as a range.
-fn class(points: &[char]) -> String {
-    let mut class = String::from("[");
-    let follows = |a: &char, b: &char| u32::from(*a) + 1 == u32::from(*b);
-    for run in points.chunk_by(follows) {
-        for end in [run.first(), run.last().filter(|_| run.len() > 1)].into_iter().flatten() {
-            if class.len() > 1 && end != &run[0] {
-                class.push('-');
-            }
-            write!(class, r"\u{{{:X}}}", u32::from(*end)).expect("a string takes every text");
+/// What evasion puts between two letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Joint {
+    Nothing,
+    /// Up to this many signs (`d.ar-nit`).
+    Signs(usize),
+    /// One to this many signs or blanks, between all letters (`d a r n i t`). A blank between some letters only is how
+    /// ordinary words stand together. The letters are plain ones, or digits and signs: nobody hides a word in both ways
+    /// at once, and half of all states would be for that.
+    Blanks(usize),
+}
+
+/// How words are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Reading {
+    joint: Joint,
+    /// Whether digits may stand for letters.
+    digits: bool,
+}
+
+/// Writes words into a graph with all their spellings.
+struct Speller<'a> {
+    words: &'a Words,
+    graph: CharGraph,
+    /// The class of each kind of character that was asked for.
+    classes: HashMap<(Reading, Kind), Option<u32>>,
+    /// Each letter's spellings, of all or, if so, only the plain ones.
+    spellings: HashMap<(bool, char), Vec<char>>,
+    /// Nodes by all that tells them apart: words with the same end share it.
+    nodes: HashMap<(Reading, char, Rest, Option<u32>), u32>,
+    reading: Reading,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    /// A letter in any of its spellings.
+    Letter(char),
+    /// A letter written as a letter.
+    Spelt(char),
+    /// A letter written as a digit or a sign.
+    Disguised(char),
+    /// What a reader does not see.
+    Unseen,
+    Mask,
+    Sign,
+    SignOrBlank,
+    Blank,
+}
+
+/// How a word may go on after a letter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Rest {
+    ends: bool,
+    next: Vec<NextLetter>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct NextLetter {
+    letter: char,
+    nodes: Nodes,
+    /// Where a mask in its place leads, if one may stand there.
+    masked: Option<u32>,
+}
+
+/// Where a letter leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Nodes {
+    /// Once a letter was written as one.
+    spelt: u32,
+    /// As long as none was; `None` where one was. Digits and signs alone, such as 455, are no word.
+    disguised: Option<u32>,
+}
+
+impl Speller<'_> {
+    fn graph(words: &Words, list: &BTreeSet<String>) -> CharGraph {
+        let graph = CharGraph { classes: Vec::new(), nodes: vec![Node::default()] };
+        let reading = Reading { joint: Joint::Nothing, digits: false };
+        let (classes, spellings, nodes) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut speller = Speller { words, graph, classes, spellings, nodes, reading };
+        speller.edge(START, Kind::Unseen, START);
+        if !words.folds.has(Fold::Separators) {
+            speller.spell(Joint::Nothing, list.iter());
+            return speller.graph;
+        }
+        let gap = words.max_gap.max(1);
+        speller.spell(Joint::Signs(gap), list.iter());
+        let can_be_spaced = |word: &&String| word.chars().nth(1).is_some() && !word.contains(char::is_whitespace);
+        speller.spell(Joint::Blanks(gap), list.iter().filter(can_be_spaced));
+        speller.graph
+    }
+
+    fn spell<'w>(&mut self, joint: Joint, list: impl Iterator<Item = &'w String>) {
+        let (long, short): (Vec<_>, Vec<_>) = list.partition(|word| word.chars().count() >= DISGUISED_LETTERS);
+        for (digits, list) in [(true, long), (false, short)] {
+            self.reading = Reading { joint, digits };
+            let trie = Trie::of(list.into_iter());
+            let any_spelt = !self.words.folds.has(Fold::Leet);
+            let first = self.rest(&trie, 0, any_spelt);
+            self.go_on(START, &first);
         }
     }
-    class.push(']');
-    class
+
+    /// How words go on below `trie`, which is `depth` letters deep; whether any of these was written as a letter.
+    fn rest(&mut self, trie: &Trie, depth: usize, any_spelt: bool) -> Rest {
+        let next = trie.next.iter().map(|(&letter, below)| {
+            let rest = self.rest(below, depth + 1, true);
+            let spelt = self.after(letter, rest.clone(), None);
+            let may_be_masked = any_spelt && self.may_be_masked(letter, below, depth);
+            let masked = may_be_masked.then(|| self.after(letter, Rest { ends: false, ..rest }, None));
+            let may_be_disguised = !any_spelt && self.class_index(Kind::Disguised(letter)).is_some();
+            let disguised = may_be_disguised.then(|| {
+                let rest = self.rest(below, depth + 1, false);
+                self.after(letter, Rest { ends: false, ..rest }, Some(spelt))
+            });
+            NextLetter { letter, nodes: Nodes { spelt, disguised }, masked }
+        });
+        Rest { next: next.collect(), ends: trie.ends }
+    }
+
+    /// Of a short word too little would be left to know it by, and its first and last letters must be.
+    fn may_be_masked(&self, letter: char, below: &Trie, depth: usize) -> bool {
+        let after = below.next.values().map(|below| below.letters_to_end() + 1).min();
+        self.words.folds.has(Fold::Masked)
+            && !matches!(self.reading.joint, Joint::Blanks(_))
+            && !letter.is_whitespace()
+            && depth > 0
+            && after.is_some_and(|after| depth + 1 + after >= MASKED_LETTERS)
+    }
+
+    /// The node after `letter`, from where `rest` may follow; `spelt` is its like for when a letter was written as one.
+    fn after(&mut self, letter: char, rest: Rest, spelt: Option<u32>) -> u32 {
+        let key = (self.reading, letter, rest, spelt);
+        if let Some(&node) = self.nodes.get(&key) {
+            return node;
+        }
+        let rest = &key.2;
+        let within =
+            Rest { ends: false, next: rest.next.iter().copied().filter(|next| !next.letter.is_whitespace()).collect() };
+        // Nodes and edges are made in the order in which what is known of ends spreads to beginnings.
+        let node = match self.reading.joint {
+            _ if letter.is_whitespace() => self.chain(Kind::Blank, MAX_BLANKS - 1, rest),
+            Joint::Nothing => self.node(),
+            Joint::Signs(most) => self.chain(Kind::Sign, most, &within),
+            Joint::Blanks(most) => self.chain(Kind::SignOrBlank, most, &within),
+        };
+        if letter.is_whitespace() || !matches!(self.reading.joint, Joint::Blanks(_)) {
+            self.go_on(node, rest);
+        }
+        self.graph.nodes[node as usize].ends = rest.ends;
+        if self.words.folds.has(Fold::Repeat) && !letter.is_whitespace() {
+            let again = match spelt {
+                Some(spelt) => Nodes { spelt, disguised: Some(node) },
+                None => Nodes { spelt: node, disguised: None },
+            };
+            self.read(node, letter, again);
+        }
+        self.edge(node, Kind::Unseen, node);
+        self.nodes.insert(key, node);
+        node
+    }
+
+    /// A node from which up to `most` characters of a kind may be read before `rest` follows. Behind what is not seen the
+    /// count begins anew: one place to come back to, where there would be one for each count.
+    fn chain(&mut self, kind: Kind, most: usize, rest: &Rest) -> u32 {
+        let links: Vec<u32> = (0..if rest.next.is_empty() { 0 } else { most }).map(|_| self.node()).collect();
+        let node = self.node();
+        // Links are numbered from the last.
+        for (at, &link) in links.iter().enumerate() {
+            self.go_on(link, rest);
+            if at > 0 {
+                self.edge(link, kind, links[at - 1]);
+            }
+        }
+        if let Some(&first) = links.last() {
+            links.iter().for_each(|&link| self.edge(link, Kind::Unseen, node));
+            self.edge(node, kind, first);
+        }
+        node
+    }
+
+    fn go_on(&mut self, from: u32, rest: &Rest) {
+        for &NextLetter { letter, nodes, masked } in &rest.next {
+            self.read(from, letter, nodes);
+            if let Some(masked) = masked {
+                self.edge(from, Kind::Mask, masked);
+            }
+        }
+    }
+
+    /// Reads `letter` in all its spellings.
+    fn read(&mut self, from: u32, letter: char, Nodes { spelt, disguised }: Nodes) {
+        match disguised {
+            _ if letter.is_whitespace() => self.edge(from, Kind::Blank, disguised.unwrap_or(spelt)),
+            None => self.edge(from, Kind::Letter(letter), spelt),
+            Some(disguised) => {
+                self.edge(from, Kind::Spelt(letter), spelt);
+                self.edge(from, Kind::Disguised(letter), disguised);
+            }
+        }
+    }
+
+    fn node(&mut self) -> u32 {
+        self.graph.nodes.push(Node::default());
+        self.graph.nodes.len() as u32 - 1
+    }
+
+    /// Leads from one node to another over a kind of character, if there is any of it.
+    fn edge(&mut self, from: u32, kind: Kind, to: u32) {
+        let class = self.class_index(kind);
+        self.graph.nodes[from as usize].edges.extend(class.map(|class| Edge { class, to }));
+    }
+
+    fn class_index(&mut self, kind: Kind) -> Option<u32> {
+        if let Some(&class) = self.classes.get(&(self.reading, kind)) {
+            return class;
+        }
+        let class = self.class(kind).map(|class| {
+            self.graph.classes.push(class);
+            self.graph.classes.len() as u32 - 1
+        });
+        self.classes.insert((self.reading, kind), class);
+        class
+    }
+
+    fn spellings(&mut self, letter: char, counts: impl Fn(char) -> bool) -> Option<ClassUnicode> {
+        let Reading { joint, digits } = self.reading;
+        let is_plain = matches!(joint, Joint::Blanks(_));
+        let all = self.spellings.entry((is_plain, letter)).or_insert_with(|| {
+            let folds = &self.words.folds;
+            if is_plain { folds.only(&[Fold::Case, Fold::Leet]).spellings(letter) } else { folds.spellings(letter) }
+        });
+        let is_read = |c: &&char| (**c == letter || digits || !c.is_ascii_digit()) && counts(**c);
+        let class = ClassUnicode::new(all.iter().filter(is_read).map(|&c| ClassUnicodeRange::new(c, c)));
+        (!class.ranges().is_empty()).then_some(class)
+    }
+
+    fn class(&mut self, kind: Kind) -> Option<ClassUnicode> {
+        let folds = &self.words.folds;
+        match kind {
+            Kind::Letter(letter) => self.spellings(letter, |_| true),
+            Kind::Spelt(letter) => self.spellings(letter, |c| c == letter || c.is_alphabetic()),
+            Kind::Disguised(letter) => self.spellings(letter, |c| c != letter && !c.is_alphabetic()),
+            Kind::Unseen => Some(unseen(folds)).filter(|members| !members.is_empty()).map(|members| class_of(&members)),
+            Kind::Mask => Some(class_of("*#")),
+            Kind::Sign => Some(class_of(SIGNS)),
+            Kind::SignOrBlank => Some(class_of(&format!("{SIGNS}{BLANKS}"))),
+            Kind::Blank => Some(class_of(BLANKS)),
+        }
+    }
+}
+
+/// The node from which all words begin.
+const START: u32 = 0;
+
+/// What a reader does not see, where a fold takes it away, as the members of a class.
+fn unseen(folds: &Folds) -> String {
+    let invisible = folds.has(Fold::Nfkc) || folds.has(Fold::Confusables);
+    let parts = [(invisible, INVISIBLE), (folds.has(Fold::Diacritics), MARKS)];
+    parts.into_iter().filter(|(is_folded, _)| *is_folded).map(|(_, part)| part).collect()
+}
+
+/// The class with these members, written as inside brackets.
+fn class_of(members: &str) -> ClassUnicode {
+    let hir = regex_syntax::Parser::new().parse(&format!("[{members}]")).expect("the classes here are well formed");
+    match hir.into_kind() {
+        HirKind::Class(Class::Unicode(class)) => class,
+        other => unreachable!("several characters are a class, not {other:?}"),
+    }
 }
 
 /// Words by their common beginnings.
@@ -150,39 +369,6 @@ impl Trie {
         root
     }
 
-    /// The regex of all words below, `joint` standing between any two letters and `mask` in place of those within.
-    fn regex(&self, classes: &BTreeMap<char, String>, joint: &str, mask: &str) -> String {
-        self.regex_from(0, classes, joint, mask)
-    }
-
-    fn regex_from(&self, depth: usize, classes: &BTreeMap<char, String>, joint: &str, mask: &str) -> String {
-        let branches: Vec<String> = self
-            .next
-            .iter()
-            .map(|(&letter, node)| {
-                let rest = node.regex_from(depth + 1, classes, joint, mask);
-                let joint =
-                    if letter.is_whitespace() || node.next.keys().all(|c| c.is_whitespace()) { "" } else { joint };
-                // Of a short word too little would be left to know it by, and its first and last letters must be.
-                let may_be_masked = !mask.is_empty() && depth > 0 && !node.ends && !letter.is_whitespace();
-                let letter = match may_be_masked && depth + 1 + node.letters_to_end() >= MASKED_LETTERS {
-                    true => format!("(?:{}|{mask})", classes[&letter]),
-                    false => classes[&letter].clone(),
-                };
-                match (rest.is_empty(), node.ends) {
-                    (true, _) => letter,
-                    (false, true) => format!("{letter}(?:{joint}{rest})?"),
-                    (false, false) => format!("{letter}{joint}{rest}"),
-                }
-            })
-            .collect();
-        match branches.as_slice() {
-            [] => String::new(),
-            [only] => only.clone(),
-            _ => format!("(?:{})", branches.join("|")),
-        }
-    }
-
     /// How many letters the shortest word below still has.
     fn letters_to_end(&self) -> usize {
         if self.ends { 0 } else { self.next.values().map(|node| node.letters_to_end() + 1).min().unwrap_or(0) }
@@ -192,6 +378,7 @@ impl Trie {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Channel, ChannelKind, Policy, Rule};
 
     fn words(list: &[&str], folds: &[Fold]) -> Words {
         Words {
@@ -206,11 +393,11 @@ mod tests {
         [Fold::Case, Fold::Nfkc, Fold::Diacritics, Fold::Confusables, Fold::Leet, Fold::Repeat, Fold::Separators];
 
     fn finds(words: &Words, text: &str) -> bool {
-        let pattern = words.pattern().expect("good words");
-        let side = |class: &Option<String>| class.clone().unwrap_or_else(|| "[a&&b]".to_owned());
-        let (before, after) = (side(&pattern.not_before), side(&pattern.not_after));
-        let regex = format!("(?:^|[^{before}])(?:{})(?:$|[^{after}])", pattern.regex);
-        regex::Regex::new(&regex).expect("a good pattern").is_match(text)
+        let rule = Rule::pattern("words", words.pattern().expect("good words")).max_len(256).flag();
+        let policy = Policy::builder().rule(rule).build().expect("a sound rule");
+        let mut channel = Channel::new(&policy, ChannelKind::Text);
+        let found = channel.push(text.as_bytes()).verdicts().len();
+        found + channel.finish().verdicts().len() > 0
     }
 
     #[test]
@@ -238,6 +425,8 @@ mod tests {
             "da\u{301}rn\u{308}it",
             "DÅRNÏT",
             "**darnit**",
+            "\u{200b}darnit",
+            "so \u{200b}\u{301}darnit\u{200b}!",
         ] {
             assert!(finds(&folded, text), "{text}");
         }
@@ -247,9 +436,35 @@ mod tests {
     }
 
     #[test]
+    fn a_word_within_another_is_not_one_however_they_are_written() {
+        let folded = words(&["darn"], &EVERY);
+        for text in [
+            "ｄａｒｎｅｒ",
+            "ｇｏｌdarn",
+            "darn\u{301}er",
+            "dar\u{308}n\u{308}e\u{308}r",
+            "gol\u{200b}darn",
+            "d\u{200b}a\u{200b}r\u{200b}n\u{200b}er",
+        ] {
+            assert!(!finds(&folded, text), "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_and_signs_alone_are_no_word() {
+        let folded = words(&["ass", "boob", "1488"], &EVERY);
+        for text in ["a$s", "@ss", "8oob", "b00b", "1488", "1 4 8 8"] {
+            assert!(finds(&folded, text), "{text}");
+        }
+        for text in ["455", "4.5.5", "8008", "$455,", "@$$", "4 5 5", "45s", "a55"] {
+            assert!(!finds(&folded, text), "{text}");
+        }
+    }
+
+    #[test]
     fn masks_stand_for_letters_within() {
         let masked = words(&["darn", "darnit", "sod"], &[Fold::Case, Fold::Masked]);
-        for text in ["d*rn", "D**n", "da#n", "d*rnit", "darn*t", "sod"] {
+        for text in ["d*rn", "D**n", "da#n", "d*rnit", "darn*t", "dar*it", "sod"] {
             assert!(finds(&masked, text), "{text}");
         }
         for text in ["*arn", "dar*", "d***", "s*d", "d.rn", "d***n"] {

@@ -1,8 +1,11 @@
 //! Bytes that no rule tells apart share a column of the table.
 
 use super::look::Byte;
-use super::nfa::{ClosureId, Edge, Kind, Nfa};
+use super::nfa::{Kind, Nfa};
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// Which class each byte belongs to, and how many there are.
 #[derive(Debug)]
@@ -19,11 +22,20 @@ impl Classes {
         }
         // States differ in where they lead; what matters is only which bytes lead to the same place.
         let mut done = HashSet::new();
-        for state in &nfa.states {
-            if let Kind::Bytes(edges) = &state.kind
-                && done.insert(shape(edges))
+        for (id, state) in (0..).zip(&nfa.states) {
+            if let Kind::Bytes { .. } = state.kind
+                && done.insert(shape(nfa.edges(id)))
             {
-                classes.refine(|byte| Nfa::follow(edges, byte).map_or(u32::MAX, ClosureId::index));
+                classes.refine(|byte| nfa.follow(id, byte));
+            }
+        }
+        let sets: HashMap<_, _> = nfa.sets.iter().map(|set| (Arc::as_ptr(set), set)).collect();
+        for set in sets.values() {
+            for place in 0..set.len() {
+                let moves = set.moves(place).iter().map(|step| (step.start..=step.end, step.to));
+                if done.insert(shape(moves)) {
+                    classes.refine(|byte| set.follow(place, byte).map(|step| step.to));
+                }
             }
         }
         classes.renumber();
@@ -47,7 +59,7 @@ impl Classes {
     }
 
     /// Splits classes so that bytes of different `key` are apart.
-    fn refine(&mut self, key: impl Fn(u8) -> u32) {
+    fn refine<K: Eq + Hash>(&mut self, key: impl Fn(u8) -> K) {
         let mut found = HashMap::new();
         for byte in 0..=255 {
             let class = &mut self.of[usize::from(byte)];
@@ -59,16 +71,15 @@ impl Classes {
 }
 
 /// The ranges of a state with their targets numbered in order of appearance.
-fn shape(edges: &[Edge]) -> Vec<(u8, u8, u32)> {
-    let mut targets: Vec<ClosureId> = Vec::new();
+fn shape<T: PartialEq>(edges: impl Iterator<Item = (RangeInclusive<u8>, T)>) -> Vec<(RangeInclusive<u8>, usize)> {
+    let mut targets: Vec<T> = Vec::new();
     edges
-        .iter()
-        .map(|edge| {
-            let at = targets.iter().position(|&target| target == edge.to).unwrap_or_else(|| {
-                targets.push(edge.to);
+        .map(|(bytes, next)| {
+            let at = targets.iter().position(|target| *target == next).unwrap_or_else(|| {
+                targets.push(next);
                 targets.len() - 1
             });
-            (edge.start, edge.end, at as u32)
+            (bytes, at)
         })
         .collect()
 }

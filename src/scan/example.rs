@@ -1,7 +1,7 @@
 //! A text that a set of rules matches, found by walking the automaton.
 
 use super::Scanner;
-use super::nfa::{Item, Kind, Nfa, State};
+use super::nfa::{Item, Kind, Nfa, StateId};
 use super::shard::Shard;
 use super::step::Config;
 use std::cmp::Reverse;
@@ -53,21 +53,18 @@ fn distances(nfa: &Nfa) -> Vec<u32> {
     let mut distances = vec![u32::MAX; nfa.states.len()];
     loop {
         let mut changed = false;
-        // Thompson states mostly lead to later ones, so going backwards converges in a few rounds.
-        for id in (0..nfa.states.len()).rev() {
-            let State { kind, .. } = &nfa.states[id];
-            let after = |closure| {
-                let items = nfa.closure(closure).iter().map(|item| match *item {
-                    Item::Match(_) => 0,
-                    Item::State(next) => distances[next as usize],
-                });
-                items.min().unwrap_or(u32::MAX)
+        // See `Nfa::find_alive`.
+        for id in (0..nfa.states.len()).rev().chain(0..nfa.states.len()) {
+            let of = |item| match item {
+                Item::Match(_) => 0,
+                Item::State(next) => distances[next as usize],
             };
-            let distance = match kind {
-                Kind::Bytes(edges) => {
-                    edges.iter().map(|edge| after(edge.to)).min().unwrap_or(u32::MAX).saturating_add(1)
+            let distance = match nfa.states[id].kind {
+                Kind::Bytes { .. } | Kind::Char { .. } => {
+                    let after = nfa.edges(id as StateId).flat_map(|(_, next)| nfa.reached(next)).map(of);
+                    after.min().unwrap_or(u32::MAX).saturating_add(1)
                 }
-                Kind::Look(_, to) => after(*to),
+                Kind::Look(_, to) => nfa.closure(to).iter().copied().map(of).min().unwrap_or(u32::MAX),
             };
             changed |= distance < distances[id];
             distances[id] = distance.min(distances[id]);

@@ -19,10 +19,12 @@
 //! rule's pattern before it comes here.
 
 mod append;
+mod chars;
 mod classes;
 mod component;
 mod cursor;
 mod example;
+mod flatten;
 mod layout;
 mod look;
 mod nfa;

@@ -6,7 +6,7 @@
 //! may leave the table at any byte and go on here.
 
 use super::look::{Before, Byte};
-use super::nfa::{Item, Kind, Liveness, Nfa, Phase, State, StateId, Threads};
+use super::nfa::{Item, Kind, Nfa, Phase, State, StateId, Threads};
 use super::table::MAX_GROUPS;
 use super::{HitKind, RuleTraits};
 use crate::rule::Mode;
@@ -98,7 +98,6 @@ pub(super) struct Step {
 #[derive(Debug)]
 pub(super) struct Simulator {
     pub(super) nfa: Nfa,
-    liveness: Liveness,
     /// By the number that the states name their rule with.
     pub(super) rules: Arc<[RuleTraits]>,
     /// What begins at a byte, by what came before it and the byte itself; most bytes are asked for again.
@@ -130,10 +129,9 @@ pub(super) struct Scratch {
 
 impl Simulator {
     pub(super) fn new(nfa: Nfa, rules: Arc<[RuleTraits]>) -> Simulator {
-        let liveness = Liveness::of(&nfa);
         let births = std::iter::repeat_with(OnceLock::new).take(Before::COUNT * 256).collect();
         let uses_looks = nfa.uses_looks();
-        Simulator { nfa, liveness, rules, births, uses_looks }
+        Simulator { nfa, rules, births, uses_looks }
     }
 
     pub(super) fn scratch(&self) -> Scratch {
@@ -283,12 +281,12 @@ impl Simulator {
         let State { rule, phase, threads, .. } = self.nfa.states[state as usize];
         let matched = |back| Event { kind: threads.hit_kind(), rule, source, back };
         match &self.nfa.states[state as usize].kind {
-            Kind::Bytes(edges) => {
-                let Some(to) = Nfa::follow(edges, byte) else { return };
-                for item in self.nfa.closure(to) {
-                    match *item {
+            Kind::Bytes { .. } | Kind::Char { .. } => {
+                let Some(next) = self.nfa.follow(state, byte) else { return };
+                for item in self.nfa.reached(next) {
+                    match item {
                         Item::Match(back) => scratch.events.push(matched(back.into())),
-                        Item::State(next) if !self.liveness.is_alive(next, kind.as_before()) => {}
+                        Item::State(next) if !self.nfa.is_alive(next, kind.as_before()) => {}
                         Item::State(next) if phase == Phase::Before => scratch.unopened.push(next),
                         Item::State(next) => self.enter(next, scratch),
                     }
