@@ -1,4 +1,5 @@
-//! `holdback rules list` and `holdback explain`: what rules there are and what each is.
+//! `holdback rules list`, `holdback explain` and `holdback import`: what rules there are, what each is, and where others
+//! come from.
 #![cfg(feature = "sidecar")]
 
 mod binary;
@@ -82,4 +83,48 @@ fn what_is_not_there_is_told() {
     assert!(dialect.code != 0 && dialect.err.contains("openai-chat"), "{}", dialect.err);
     let one = run(&["explain", "--coverage", "ollama"], "");
     assert!(one.out.contains("## ollama: events") && !one.out.contains("## cohere"), "{}", one.out);
+}
+
+#[test]
+fn another_tools_rules_become_a_rule_file_that_holds() {
+    let theirs = file(
+        "gitleaks.toml",
+        r#"
+[[rules]]
+id = "toy-key"
+description = "A key of the toy shop"
+regex = '''(?i)[\w.-]{0,50}?(?:toyshop)(?:[ \t\w.-]{0,20})[\s'"]{0,3}=[\s'"]{0,5}([a-z0-9]{12})(?:['"\s;]|\\[nr]|$)'''
+entropy = 2.5
+keywords = ["toyshop"]
+
+[[rules]]
+id = "toy-file"
+path = '''\.toy$'''
+
+[allowlist]
+regexes = ['''^abcdef''']
+"#,
+    );
+    let imported = run(&["import", "gitleaks", theirs.to_str().unwrap()], "");
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    assert!(imported.err.contains("gitleaks.toy-file: left out: "), "{}", imported.err);
+    assert!(imported.err.ends_with("1 of 2 rules imported, 0 of them not to the letter\n"), "{}", imported.err);
+
+    let ours = file("imported.toml", &imported.out);
+    let text = "TOYSHOP_KEY = 'q7x2m9k4w8z1'; toyshop_old = 'abcdef123456'; toyshop = 'aaaaaaaaaaaa';";
+    let moderated = run(&["filter", "--dialect", "text", "--policy", ours.to_str().unwrap()], text);
+    let expected = "TOYSHOP_KEY = '[gitleaks.toy-key]'; toyshop_old = 'abcdef123456'; toyshop = 'aaaaaaaaaaaa';";
+    assert_eq!(moderated.out, expected, "{}", moderated.err);
+}
+
+#[test]
+fn a_file_without_rules_is_no_import() {
+    let empty = file("recognizers.yaml", "recognizers:\n  - name: CreditCardRecognizer\n    type: predefined\n");
+    let imported = run(&["import", "presidio", empty.to_str().unwrap()], "");
+    assert_eq!(imported.code, 1);
+    assert!(imported.err.contains("CreditCardRecognizer: its patterns are in Presidio's code"), "{}", imported.err);
+    let broken = file("broken.yaml", "rules: [\n");
+    let imported = run(&["import", "kingfisher", broken.to_str().unwrap()], "");
+    assert_eq!(imported.code, 1);
+    assert!(imported.err.contains("broken.yaml"), "{}", imported.err);
 }

@@ -70,6 +70,14 @@ fn errors_and_shells_are_found() {
 }
 
 #[test]
+fn profanity_is_found_through_its_disguises_and_not_in_other_words() {
+    let only = ["--pack", "profanity", "--type", "PROFANITY=profanity.*"];
+    eval("profanity-evasion", &[&only[..], &["--require", "recall=0.90", "--require", "flagged=0.005"]].concat());
+    eval("rustrict-false-positives", &[&only[..], &["--require", "flagged=0.0025"]].concat());
+    eval("benign-rustbook", &[&only[..], &["--require", "per-mb=0.6"]].concat());
+}
+
+#[test]
 fn technical_text_raises_no_alarm() {
     for pack in ["pii", "secrets", "exfil"] {
         eval("benign-rustbook", &["--pack", pack, "--require", "per-mb=0"]);

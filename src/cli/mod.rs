@@ -7,6 +7,7 @@ mod eval;
 mod explain;
 mod filter;
 mod finding;
+mod import;
 mod lines;
 mod policy;
 mod proxy;
@@ -45,6 +46,8 @@ enum Command {
     Eval(eval::Args),
     /// List the rules of a policy
     Rules(rules::Args),
+    /// Turn another tool's rules into a rule file
+    Import(import::Args),
     /// Explain what a rule looks for and costs, or what each API's fields are taken for
     Explain(explain::Args),
 }
@@ -73,6 +76,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Test(args) => test::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Rules(args) => rules::run(args),
+        Command::Import(args) => import::run(args),
         Command::Explain(args) => explain::run(args),
     };
     let exit = exit.unwrap_or_else(|error| {

@@ -180,7 +180,7 @@ fn add(mut builder: PolicyBuilder, set: RuleSet) -> Result<PolicyBuilder, BadPol
     Ok(builder.rule_set(set))
 }
 
-fn today() -> Date {
+pub(super) fn today() -> Date {
     // A clock before 1970 is wrong in any case; then no allowance has expired yet.
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Date::from_unix_seconds(since_1970.as_secs())
