@@ -1,6 +1,7 @@
 //! Addresses of cryptocurrencies, by their checksums.
 
 use sha2::{Digest, Sha256};
+use sha3::Keccak256;
 
 const BASE58: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const BECH32: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
@@ -63,6 +64,21 @@ pub(super) fn bech32(candidate: &[u8]) -> bool {
     matches!(checksum, 1 | 0x2bc8_30a3)
 }
 
+/// Ethereum's ERC-55: the letters among the forty hex digits are capital where the digit at the same place of the
+/// Keccak-256 of the address in small letters is 8 or more. An address in one case carries no checksum.
+pub(super) fn eth_checksum(candidate: &[u8]) -> bool {
+    let Some(address) = candidate.strip_prefix(b"0x").filter(|address| address.len() == 40) else { return false };
+    if !address.iter().all(u8::is_ascii_hexdigit) {
+        return false;
+    }
+    let hash = Keccak256::digest(address.to_ascii_lowercase());
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    address.iter().zip(digits).all(|(letter, digit)| match letter {
+        b'0'..=b'9' => true,
+        _ => letter.is_ascii_uppercase() == (digit >= 8),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::split;
@@ -71,6 +87,18 @@ mod tests {
     /// The first block's address, and the examples of the two proposals.
     #[test]
     fn addresses_have_checksums() {
+        // The first two are ERC-55's own.
+        split(
+            eth_checksum,
+            &["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"],
+            &[
+                "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+                "0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+                "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+                "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAe",
+                "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeg",
+            ],
+        );
         split(
             base58check,
             &["1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"],

@@ -145,7 +145,7 @@ impl Validator {
 type Check = fn(&[u8]) -> bool;
 
 /// The checks without settings, in the order of their names.
-const PLAIN: [(&str, Check); 31] = [
+const PLAIN: [(&str, Check); 33] = [
     ("aba", national::aba),
     ("au-abn", national::au_abn),
     ("au-tfn", national::au_tfn),
@@ -158,7 +158,9 @@ const PLAIN: [(&str, Check); 31] = [
     ("cn-id", national::cn_id),
     ("de-taxid", national::de_taxid),
     ("es-dni", national::es_dni),
+    ("eth-checksum", crypto::eth_checksum),
     ("fr-nir", national::fr_nir),
+    ("github-crc32", token::github_crc32),
     ("iban", payment::iban),
     ("in-aadhaar", national::in_aadhaar),
     ("ip-public", address::ip_public),

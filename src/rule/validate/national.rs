@@ -57,9 +57,12 @@ pub(super) fn ca_sin(candidate: &[u8]) -> bool {
     number(candidate, 9).is_some_and(|digits| !matches!(digits[0], 0 | 8)) && super::payment::luhn(candidate)
 }
 
-/// Australian Taxation Office, Tax file number: nine digits, weights 1, 4, 3, 7, 5, 8, 6, 9, 10, modulo 11.
+/// Australian Taxation Office, Tax file number: nine digits, weights 1, 4, 3, 7, 5, 8, 6, 9, 10, modulo 11; the older
+/// ones have eight, with weights 10, 7, 8, 4, 6, 3, 5, 1.
 pub(super) fn au_tfn(candidate: &[u8]) -> bool {
-    number(candidate, 9).is_some_and(|digits| is_weighted(&digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10], 11))
+    let is_new = number(candidate, 9).is_some_and(|digits| is_weighted(&digits, &[1, 4, 3, 7, 5, 8, 6, 9, 10], 11));
+    let is_old = number(candidate, 8).is_some_and(|digits| is_weighted(&digits, &[10, 7, 8, 4, 6, 3, 5, 1], 11));
+    is_new || is_old
 }
 
 /// Australian Business Register, Format of the ABN: eleven digits, the first one less by one, modulo 89.
@@ -208,7 +211,7 @@ mod tests {
         split(us_itin, &["912-70-1234", "900501234"], &["812-70-1234", "912-69-1234", "912-93-1234"]);
         split(us_npi, &["1234567893"], &["1234567890", "3234567893", "123456789"]);
         split(ca_sin, &["130 692 544"], &["130 692 545", "046 454 286", "830692544"]);
-        split(au_tfn, &["346-614-101", "123 456 782"], &["123 456 783", "12345678"]);
+        split(au_tfn, &["346-614-101", "123 456 782", "37 118 629"], &["123 456 783", "37 118 628", "1234567"]);
         split(au_abn, &["51 824 753 556"], &["51 824 753 557", "01 824 753 556"]);
         split(br_cpf, &["012.345.678-90", "529.982.247-25"], &["012.345.678-91", "111.111.111-11", "5299822472"]);
         split(br_cnpj, &["00.623.904/0001-73", "11.222.333/0001-81"], &["00.623.904/0001-71", "11222333000182"]);

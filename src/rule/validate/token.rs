@@ -123,8 +123,23 @@ fn base64url(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// GitHub's tokens since 2021: behind the last `_` thirty characters and their CRC-32 in six digits of base 62.
+/// <https://github.blog/engineering/behind-githubs-new-authentication-token-formats/>
+pub(super) fn github_crc32(candidate: &[u8]) -> bool {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let Some(underscore) = candidate.iter().rposition(|&byte| byte == b'_') else { return false };
+    let Some((body, checksum)) = candidate[underscore + 1..].split_at_checked(30).filter(|(_, sum)| sum.len() == 6)
+    else {
+        return false;
+    };
+    let digit = |byte: &u8| DIGITS.iter().position(|digit| digit == byte).map(|value| value as u64);
+    let number = checksum.iter().try_fold(0, |number, byte| Some(number * 62 + digit(byte)?));
+    number == Some(crc32fast::hash(body).into())
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::split;
     use super::*;
 
     #[test]
@@ -175,5 +190,21 @@ mod tests {
         assert!(!jwt_structure(b"eyJ0eXAiOiJKV1QifQ.eyJzdWIiOiJub2JvZHkifQ.bm90LWEtc2lnbmF0dXJl"));
         assert!(!jwt_structure(b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJub2JvZHkifQ"));
         assert!(!jwt_structure(b"not.a.token"));
+    }
+
+    #[test]
+    fn github_tokens_carry_their_checksum() {
+        // Made up, with the checksum that belongs to it.
+        split(
+            github_crc32,
+            &["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"],
+            &[
+                "ghp_NotARealTokenNotARealToken0000000000",
+                "NotARealTokenNotARealToken00002a6wWc",
+                "ghp_short",
+                "",
+                "ghp_",
+            ],
+        );
     }
 }
