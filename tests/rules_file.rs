@@ -358,6 +358,27 @@ fn an_allowance_cannot_name_a_block() {
 }
 
 #[test]
+fn a_list_adds_to_what_files_below_have_under_its_name() {
+    let source = "extends = ['builtin:compliance']\n[lists]\nbanned = ['acme corp']\n";
+    let set = RuleSet::from_toml("t", source, Date::from_unix_seconds(0)).expect("a sound file");
+    let policy = Policy::builder().rule_set(set).build().expect("sound rules");
+    let mut channel = Channel::new(&policy, ChannelKind::Text);
+    let mut out = Vec::new();
+    channel.push(b"Acme Corp or holdback-banned-example, acme corporate").write_to(&mut out);
+    channel.finish().write_to(&mut out);
+    assert_eq!(String::from_utf8_lossy(&out), "[removed] or [removed], acme corporate");
+}
+
+#[test]
+fn a_list_that_nobody_wrote_is_a_fault_with_its_place() {
+    let source = "[[rule]]\nid = 'a'\nliterals = { list = 'nope' }\n[lists]\nother = ['x']\n";
+    let error = RuleSet::from_toml("t", source, Date::from_unix_seconds(0)).expect_err("no such list");
+    let fault = &error.faults()[0];
+    assert_eq!((fault.line, fault.rule.as_deref()), (Some(3), Some("a")));
+    assert_eq!(fault.reason, "there is no list `nope`");
+}
+
+#[test]
 fn packs_are_found_by_name() {
     assert_eq!(Pack::ALL.map(Pack::name), ["pii", "secrets", "exfil", "compliance", "safety", "profanity"]);
     assert_eq!(Pack::named("nope"), None);

@@ -9,7 +9,7 @@ use crate::rule::words::Words;
 use crate::rule::{Allow, Matcher, Mode, Rule, Validator, chars, lower};
 use std::collections::BTreeMap;
 
-/// Named lists, as validators speak of them.
+/// Named lists, as rules speak of them.
 pub(super) type Lists = BTreeMap<String, Vec<String>>;
 
 /// The longest word in bytes, with everything that evasion puts into it, where a rule does not say.
@@ -20,7 +20,7 @@ const CHARS_MAX_LEN: usize = 1024;
 /// Makes the rule that `written` describes, or says everything that is wrong with it.
 pub(super) fn build(written: &WrittenRule, fate: &Fate, lists: &Lists, source: &Source) -> Result<Rule, Vec<Fault>> {
     let mut faults = Vec::new();
-    let matcher = matcher(written, source, &mut faults);
+    let matcher = matcher(written, lists, source, &mut faults);
     let validators = validators(written, lists, source, &mut faults);
     let rule = matcher.map(|matcher| Rule {
         description: written.description.clone(),
@@ -81,7 +81,7 @@ pub(super) fn allow(written: &WrittenAllow, source: &Source, faults: &mut Vec<Fa
     allow
 }
 
-fn matcher(written: &WrittenRule, source: &Source, faults: &mut Vec<Fault>) -> Option<Matcher> {
+fn matcher(written: &WrittenRule, lists: &Lists, source: &Source, faults: &mut Vec<Fault>) -> Option<Matcher> {
     keys_that_do_nothing(written, faults);
     let pattern = match &written.matcher {
         WrittenMatcher::Unclear => return None,
@@ -94,6 +94,13 @@ fn matcher(written: &WrittenRule, source: &Source, faults: &mut Vec<Fault>) -> O
         }
         WrittenMatcher::Regex(regex) => Ok(Pattern::regex(regex)),
         WrittenMatcher::Literals(literals) => self::literals(literals),
+        WrittenMatcher::Listed(list) => match lists.get(list.get_ref()) {
+            Some(literals) => self::literals(literals),
+            None => {
+                let fault = Fault::new(format!("there is no list `{}`", list.get_ref()));
+                Err(source.place(list.span(), fault.remedy("write its texts into `[lists]`")))
+            }
+        },
         WrittenMatcher::Words { list, folds, boundary, max_gap } => {
             let folds = folds.iter().copied().collect();
             Words { list: list.clone(), folds, boundary: *boundary, max_gap: *max_gap }.pattern()
@@ -120,7 +127,7 @@ fn literals(literals: &[String]) -> Result<Pattern, Fault> {
 
 /// The pattern with what the rule says about its surroundings; [`keys_that_do_nothing`] has looked at the rest.
 fn surroundings(mut pattern: Pattern, written: &WrittenRule) -> Pattern {
-    if let WrittenMatcher::Regex(_) | WrittenMatcher::Literals(_) = written.matcher {
+    if let WrittenMatcher::Regex(_) | WrittenMatcher::Literals(_) | WrittenMatcher::Listed(_) = written.matcher {
         pattern.case = written.case.unwrap_or_default();
         pattern.not_before = written.not_before.as_ref().map(|class| class.get_ref().clone());
         pattern.not_after = written.not_after.as_ref().map(|class| class.get_ref().clone());
@@ -137,7 +144,7 @@ fn surroundings(mut pattern: Pattern, written: &WrittenRule) -> Pattern {
 
 fn keys_that_do_nothing(written: &WrittenRule, faults: &mut Vec<Fault>) {
     let regex = matches!(written.matcher, WrittenMatcher::Regex(_) | WrittenMatcher::Unclear);
-    let text = regex || matches!(written.matcher, WrittenMatcher::Literals(_));
+    let text = regex || matches!(written.matcher, WrittenMatcher::Literals(_) | WrittenMatcher::Listed(_));
     let chars = matches!(written.matcher, WrittenMatcher::Chars(_) | WrittenMatcher::Unclear);
     let after = written.allow.as_ref().is_some_and(|allow| allow.after.is_some());
     for (key, written, belongs, to) in [

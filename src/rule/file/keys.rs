@@ -55,6 +55,11 @@ impl<'a, 's> Keys<'a, 's> {
         self.table.remove(key)
     }
 
+    /// Whether a table stands under a key that may have something else.
+    pub(super) fn has_table(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Table(_)))
+    }
+
     pub(super) fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
         let value = self.take(key)?;
         self.read_text(key, value)

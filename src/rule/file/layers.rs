@@ -123,7 +123,7 @@ impl Loader<'_> {
             }
         }
         layers.lacking |= other.lacking;
-        layers.lists.extend(other.lists);
+        add_to_lists(&mut layers.lists, other.lists);
         layers.max_hold = other.max_hold.or(layers.max_hold);
         layers.hash_key_env = other.hash_key_env.or(layers.hash_key_env.take());
     }
@@ -139,7 +139,7 @@ impl Loader<'_> {
         for written in allows {
             self.allow(layers, &written, &source);
         }
-        layers.lists.extend(lists);
+        add_to_lists(&mut layers.lists, lists);
         layers.max_hold = max_hold.or(layers.max_hold);
         layers.hash_key_env = hash_key_env.or(layers.hash_key_env.take());
     }
@@ -253,5 +253,12 @@ mod tests {
         assert_eq!(beside("etc/policy.toml", "../core.toml"), "core.toml");
         assert_eq!(beside("policy.toml", "../core.toml"), "../core.toml");
         assert_eq!(beside("/etc/hb/policy.toml", "/usr/core.toml"), "/usr/core.toml");
+    }
+}
+
+/// A list adds to what files below have under its name: a pack's rule goes on finding what its own tests show.
+fn add_to_lists(lists: &mut Lists, more: impl IntoIterator<Item = (String, Vec<String>)>) {
+    for (name, texts) in more {
+        lists.entry(name).or_default().extend(texts);
     }
 }

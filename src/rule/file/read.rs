@@ -211,7 +211,7 @@ fn check_fate(keys: &mut Keys<'_, '_>, own: &Fate, defaults: &Fate) {
 fn read_matcher(keys: &mut Keys<'_, '_>) -> WrittenMatcher {
     let matchers = [
         keys.text("regex").map(|regex| WrittenMatcher::Regex(regex.into_inner())),
-        keys.texts("literals").map(|literals| WrittenMatcher::Literals(plain(literals.into_inner()))),
+        read_literals(keys),
         keys.table("words", read_words),
         keys.text("chars").map(|chars| WrittenMatcher::Chars(chars.into_inner())),
         keys.table("block", read_block),
@@ -227,6 +227,14 @@ fn read_matcher(keys: &mut Keys<'_, '_>) -> WrittenMatcher {
             WrittenMatcher::Unclear
         }
     }
+}
+
+fn read_literals(keys: &mut Keys<'_, '_>) -> Option<WrittenMatcher> {
+    if keys.has_table("literals") {
+        let list = keys.table("literals", |keys| keys.needed_text("list"))?;
+        return Some(list.map_or(WrittenMatcher::Unclear, WrittenMatcher::Listed));
+    }
+    keys.texts("literals").map(|literals| WrittenMatcher::Literals(plain(literals.into_inner())))
 }
 
 fn read_words(keys: &mut Keys<'_, '_>) -> WrittenMatcher {

@@ -27,7 +27,7 @@ pub(super) fn schema() -> String {
             "rule": tables("A rule", rule(), &["id"]),
             "override": tables("What a deployment changes about the rules that it names", deployment(), &["rule"]),
             "allow": tables("Texts to leave alone", allow_table(), &[]),
-            "lists": { "type": "object", "additionalProperties": texts("A list for validators") },
+            "lists": { "type": "object", "additionalProperties": texts("A list for rules; it adds to one of its name in files below") },
             "policy": table("Limits of the whole policy", json!({
                 "max_hold": whole("The longest a candidate may grow, in bytes"),
                 "hash_key_env": text("The environment variable that holds the key of {hash8}"),
@@ -45,6 +45,10 @@ fn text(about: &str) -> Value {
 
 fn texts(about: &str) -> Value {
     described(json!({ "type": "array", "items": { "type": "string" } }), about)
+}
+
+fn either(about: &str, forms: [Value; 2]) -> Value {
+    described(json!({ "oneOf": forms }), about)
 }
 
 fn whole(about: &str) -> Value {
@@ -127,7 +131,10 @@ fn rule() -> Value {
         "references": texts("Where the pattern's source can be read"),
         "since": text(""),
         "regex": text("A regular expression in the syntax of Rust's regex"),
-        "literals": texts("Texts as they stand"),
+        "literals": either("Texts as they stand, here or in a list", [
+            texts(""),
+            table("", json!({ "list": text("The list's name in `lists`") }), &["list"]),
+        ]),
         "words": table("Words, through the spellings that hide them", json!({
             "list": texts(""),
             "fold": words("", Fold::NAMES.map(|(name, _)| name)),

@@ -76,6 +76,8 @@ pub(super) enum Replaces {
 pub(super) enum WrittenMatcher {
     Regex(String),
     Literals(Vec<String>),
+    /// The texts of the list of this name.
+    Listed(Spanned<String>),
     Words {
         list: Vec<String>,
         folds: Vec<Fold>,
