@@ -48,7 +48,7 @@ fn texts(about: &str) -> Value {
 }
 
 fn either(about: &str, forms: [Value; 2]) -> Value {
-    described(json!({ "oneOf": forms }), about)
+    described(json!({ "anyOf": forms }), about)
 }
 
 fn whole(about: &str) -> Value {
