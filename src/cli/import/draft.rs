@@ -347,7 +347,7 @@ fn groups(ast: &Ast) -> Vec<Group> {
 }
 
 fn list(texts: &[String]) -> String {
-    format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
+    format!("[{}]", texts.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
 /// A string of TOML, as it stands where that is possible.

@@ -242,6 +242,13 @@ fn beside(path: &str, name: &str) -> String {
     beside.to_string_lossy().into_owned()
 }
 
+/// A list adds to what files below have under its name: a pack's rule goes on finding what its own tests show.
+fn add_to_lists(lists: &mut Lists, more: impl IntoIterator<Item = (String, Vec<String>)>) {
+    for (name, texts) in more {
+        lists.entry(name).or_default().extend(texts);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,12 +260,5 @@ mod tests {
         assert_eq!(beside("etc/policy.toml", "../core.toml"), "core.toml");
         assert_eq!(beside("policy.toml", "../core.toml"), "../core.toml");
         assert_eq!(beside("/etc/hb/policy.toml", "/usr/core.toml"), "/usr/core.toml");
-    }
-}
-
-/// A list adds to what files below have under its name: a pack's rule goes on finding what its own tests show.
-fn add_to_lists(lists: &mut Lists, more: impl IntoIterator<Item = (String, Vec<String>)>) {
-    for (name, texts) in more {
-        lists.entry(name).or_default().extend(texts);
     }
 }
