@@ -198,8 +198,9 @@ impl<'a> Checked<'a> {
             writeln!(
                 output,
                 "  on ordinary text {at_once} of tokens leave at once, a token waits for {tokens:.2} others on average; \
-                 {} states in {} automata",
-                self.states, self.automata
+                 {} states in {}",
+                self.states,
+                if self.automata == 1 { "one automaton".to_owned() } else { format!("{} automata", self.automata) }
             )?;
         }
         Ok(())

@@ -165,10 +165,12 @@ impl PolicyBuilder {
         if !faults.is_empty() {
             return Err(BuildError::new(faults));
         }
-        Ok(self.scopes(compiled))
+        let (rules, components): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
+        Ok(self.scopes(rules, &components))
     }
 
-    fn compile(&self, rule: &Rule) -> Result<CompiledRule, Vec<Fault>> {
+    /// The rule, and the automaton that scopes are put together from.
+    fn compile(&self, rule: &Rule) -> Result<(CompiledRule, Component), Vec<Fault>> {
         let mut faults = Vec::new();
         if rule.id.is_empty() || rule.id.chars().any(|c| !(c.is_ascii_alphanumeric() || "._-".contains(c))) {
             faults.push(
@@ -238,7 +240,7 @@ impl PolicyBuilder {
         let component = Component::new(&lowered, traits).map_err(|reason| {
             vec![rule.fault(format!("the pattern is too large: {reason}")).remedy("repeat less, or use ASCII classes")]
         })?;
-        Ok(CompiledRule {
+        let rule = CompiledRule {
             id: Arc::from(rule.id.as_str()),
             action: rule.action.clone(),
             effect,
@@ -252,12 +254,14 @@ impl PolicyBuilder {
             channels: rule.kinds(),
             oddity: (rule.direction == Direction::Request && !rule.channels.is_empty()).then_some(Lint::NamesNoChannel),
             bound,
-            component,
-        })
+            lowered,
+            traits,
+        };
+        Ok((rule, component))
     }
 
     /// A scanner for each set of rules that some kind of channel is watched by.
-    fn scopes(&self, rules: Vec<CompiledRule>) -> Policy {
+    fn scopes(&self, rules: Vec<CompiledRule>, components: &[Component]) -> Policy {
         let mut scopes: Vec<Scope> = Vec::new();
         let mut scope_of = [None; ChannelKind::ALL.len()];
         for kind in ChannelKind::ALL {
@@ -270,7 +274,7 @@ impl PolicyBuilder {
             let at = match known {
                 Some(at) => at,
                 None => {
-                    let set: Vec<_> = watching.iter().map(|&at| &rules[at as usize].component).collect();
+                    let set: Vec<_> = watching.iter().map(|&at| &components[at as usize]).collect();
                     let scanner = Scanner::new(&set, self.size);
                     let replaces_by_text = watching.iter().any(|&at| rules[at as usize].replacement.needs_text());
                     scopes.push(Scope { rules: watching, replaces_by_text, scanner });

@@ -1,7 +1,7 @@
 //! What a rule costs before it is put in front of anyone, with numbers.
 
 use super::{CompiledRule, Direction, HoldBound};
-use crate::scan::{Cursor, Role, Scanner, Size, Starts};
+use crate::scan::{Component, Cursor, Role, RuleTraits, Scanner, Size, Starts};
 use std::fmt;
 
 /// What one rule, alone, may cost.
@@ -93,10 +93,10 @@ debt that would not wait until spring. \"We could sell the engine,\" he said. Th
 was a year's work; a debt was only a number, and numbers can be talked to. So they talked until the kettle was cold.";
 
 pub(super) fn cost(rule: &CompiledRule) -> Cost {
-    let traits = rule.component.traits();
+    let CompiledRule { traits, bound, .. } = *rule;
     // A request comes whole, so what only watches those holds no more than what only reports.
     let role = if rule.direction == Direction::Request { Role::Observe } else { traits.role };
-    let alone = rule.component.in_role(role);
+    let alone = Component::new(&rule.lowered, RuleTraits { role, ..traits }).expect("it compiled before");
     let scanner = Scanner::new(&[&alone], Size { max_states: MAX_CONFIGS, shards: Some(1) });
     let (delay, states) = (delay(&scanner), scanner.states());
     let mut lints = Vec::from_iter(rule.oddity);
@@ -115,7 +115,7 @@ pub(super) fn cost(rule: &CompiledRule) -> Cost {
             lints.push(Lint::TriesManyStarts { starts });
         }
     }
-    Cost { bound: rule.bound, delay, states, lints }
+    Cost { bound, delay, states, lints }
 }
 
 /// How the scanner's rules together delay the sample.

@@ -9,8 +9,8 @@ pub use build::PolicyBuilder;
 pub use lint::{Cost, Delay, Lint};
 pub(crate) use replace::Cover;
 
-use crate::rule::{Action, Validator};
-use crate::scan::{Component, Scanner};
+use crate::rule::{Action, Lowered, Validator};
+use crate::scan::{RuleTraits, Scanner};
 use replace::Replacement;
 use std::fmt;
 use std::ops::Range;
@@ -72,7 +72,8 @@ pub(crate) struct CompiledRule {
     /// What stands out before anything is measured.
     oddity: Option<Lint>,
     bound: HoldBound,
-    component: Component,
+    lowered: Lowered,
+    traits: RuleTraits,
 }
 
 /// What a match brings about.

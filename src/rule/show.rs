@@ -19,22 +19,27 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let case = match &self.matcher {
             Matcher::Pattern(pattern) => {
-                match &pattern.spelled {
-                    Some(spelled) => writeln!(f, "words.list = {}", shown(&format!("{:?}", spelled.words)))?,
-                    None => writeln!(f, "regex = '{}'", shown(&pattern.regex))?,
-                }
-                let parts = [
-                    ("capture", &pattern.capture),
-                    ("not_before", &pattern.not_before),
-                    ("not_after", &pattern.not_after),
-                ];
-                for (key, value) in parts {
-                    if let Some(value) = value {
-                        writeln!(f, "{key} = '{}'", shown(value))?;
+                if let Some(spelled) = &pattern.spelled {
+                    // What else the pattern has comes of the list's own settings.
+                    writeln!(f, "words.list = {}", shown(&format!("{:?}", spelled.words)))?;
+                    if let (Some(_), Some((near, _))) = (&pattern.capture, pattern.regex.split_once("(?P<")) {
+                        writeln!(f, "behind = '{}'", shown(near))?;
                     }
-                }
-                if pattern.unicode == Unicode::Unicode {
-                    writeln!(f, "unicode = true")?;
+                } else {
+                    writeln!(f, "regex = '{}'", shown(&pattern.regex))?;
+                    let parts = [
+                        ("capture", &pattern.capture),
+                        ("not_before", &pattern.not_before),
+                        ("not_after", &pattern.not_after),
+                    ];
+                    for (key, value) in parts {
+                        if let Some(value) = value {
+                            writeln!(f, "{key} = '{}'", shown(value))?;
+                        }
+                    }
+                    if pattern.unicode == Unicode::Unicode {
+                        writeln!(f, "unicode = true")?;
+                    }
                 }
                 if pattern.mode == Mode::Shortest {
                     writeln!(f, "mode = \"shortest\"")?;

@@ -392,12 +392,19 @@ mod tests {
     const EVERY: [Fold; 7] =
         [Fold::Case, Fold::Nfkc, Fold::Diacritics, Fold::Confusables, Fold::Leet, Fold::Repeat, Fold::Separators];
 
-    fn finds(words: &Words, text: &str) -> bool {
+    fn policy(words: &Words) -> Policy {
         let rule = Rule::pattern("words", words.pattern().expect("good words")).max_len(256).flag();
-        let policy = Policy::builder().rule(rule).build().expect("a sound rule");
-        let mut channel = Channel::new(&policy, ChannelKind::Text);
+        Policy::builder().rule(rule).build().expect("a sound rule")
+    }
+
+    fn finds_in(policy: &Policy, text: &str) -> bool {
+        let mut channel = Channel::new(policy, ChannelKind::Text);
         let found = channel.push(text.as_bytes()).verdicts().len();
         found + channel.finish().verdicts().len() > 0
+    }
+
+    fn finds(words: &Words, text: &str) -> bool {
+        finds_in(&policy(words), text)
     }
 
     #[test]
@@ -477,6 +484,56 @@ mod tests {
         let mut inside = words(&["darn"], &[Fold::Case]);
         inside.boundary = Boundary::None;
         assert!(finds(&inside, "goldarned"));
+    }
+
+    /// Lists and texts over a few letters, against an expression for each word.
+    #[test]
+    fn any_list_finds_what_an_expression_of_its_words_finds() {
+        let mut seed = 0x5eed;
+        let mut below = |n: usize| {
+            seed = u64::wrapping_mul(seed, 6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 33) as usize % n
+        };
+        let mut texts = 0;
+        for case in 0..200 {
+            let mut text = |most: usize, from: &str| -> String {
+                (0..=below(most)).map(|_| char::from(from.as_bytes()[below(from.len())])).collect()
+            };
+            let list: Vec<String> = (0..3).map(|_| text(4, "aab ")).filter(|word| !word.trim().is_empty()).collect();
+            if list.is_empty() {
+                continue;
+            }
+            let list: Vec<&str> = list.iter().map(|word| word.trim()).collect();
+            let policy = policy(&words(&list, &[Fold::Case, Fold::Repeat, Fold::Separators]));
+            let expected = regex::Regex::new(&expression(&list)).expect("a good expression");
+            for _ in 0..40 {
+                let text = text(12, "aabAB  .-x1");
+                assert_eq!(finds_in(&policy, &text), expected.is_match(&text), "case {case}: {list:?} in {text:?}");
+                texts += 1;
+            }
+        }
+        assert!(texts > 6000, "only {texts} texts");
+    }
+
+    /// What `Case`, `Repeat` and `Separators` with two separators mean, word by word.
+    fn expression(list: &[&str]) -> String {
+        let readings = list.iter().flat_map(|word| {
+            let letters: Vec<char> = word.chars().collect();
+            let spelled = |joint: &str| -> String {
+                letters
+                    .iter()
+                    .enumerate()
+                    .map(|(at, &letter)| match letters.get(at + 1) {
+                        _ if letter == ' ' => " {1,3}".to_owned(),
+                        Some(&next) if next != ' ' => format!("{letter}+{joint}"),
+                        _ => format!("{letter}+"),
+                    })
+                    .collect()
+            };
+            let spaced = (letters.len() > 1 && !letters.contains(&' ')).then(|| spelled("[-. ]{1,2}"));
+            [Some(spelled("[-.]{0,2}")), spaced].into_iter().flatten()
+        });
+        format!("(?i)(?:^|[^a-z0-9])(?:{})(?:$|[^a-z0-9])", readings.collect::<Vec<_>>().join("|"))
     }
 
     #[test]

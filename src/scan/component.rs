@@ -1,8 +1,8 @@
 //! One rule as automata take it in.
 
+use super::RuleTraits;
 use super::layout::Trail;
 use super::nfa::Nfa;
-use super::{Role, RuleTraits};
 use crate::rule::Lowered;
 use std::sync::OnceLock;
 
@@ -21,12 +21,7 @@ impl Component {
         Ok(Component { nfa: Nfa::of(lowered, traits.starts)?, traits, trail: OnceLock::new() })
     }
 
-    /// The same rule in another role.
-    pub(crate) fn in_role(&self, role: Role) -> Component {
-        Component { nfa: self.nfa.clone(), traits: RuleTraits { role, ..self.traits }, trail: OnceLock::new() }
-    }
-
-    pub(crate) fn traits(&self) -> RuleTraits {
+    pub(super) fn traits(&self) -> RuleTraits {
         self.traits
     }
 
