@@ -238,7 +238,10 @@ impl PolicyBuilder {
             block_len: block.map(|block| block.max_len.min(MAX_LIMIT as usize) as u32),
         };
         let component = Component::new(&lowered, traits).map_err(|reason| {
-            vec![rule.fault(format!("the pattern is too large: {reason}")).remedy("repeat less, or use ASCII classes")]
+            vec![
+                rule.fault(format!("the pattern is too large: {reason}"))
+                    .remedy("repeat less, use ASCII classes, or give a list of words fewer folds"),
+            ]
         })?;
         let rule = CompiledRule {
             id: Arc::from(rule.id.as_str()),

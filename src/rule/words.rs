@@ -35,6 +35,9 @@ pub(super) struct Words {
 /// No word of any language's dictionary is longer, and each letter is a call within another one.
 const MAX_LETTERS: usize = 64;
 
+/// The most separators that may stand between two letters. Each costs as many states as the word has letters.
+const MAX_GAP: usize = 16;
+
 /// Blanks that one blank of a word may become.
 const MAX_BLANKS: usize = 3;
 
@@ -68,6 +71,10 @@ impl Words {
         if let Some(long) = words.iter().find(|word| word.chars().count() > MAX_LETTERS) {
             return Err(Fault::new(format!("the word `{long}` has more than {MAX_LETTERS} letters"))
                 .remedy("write long texts into `literals`"));
+        }
+        if self.max_gap > MAX_GAP {
+            return Err(Fault::new(format!("`max_gap` is more than {MAX_GAP}"))
+                .remedy("give the most separators that may stand between two letters, such as 2"));
         }
         let graph = Arc::new(Speller::graph(self, &words));
         let pattern = Pattern::spelled(Spelled { words: words.into_iter().collect(), graph }).unicode();
@@ -537,10 +544,28 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_would_take_all_memory_is_a_fault() {
+        let letter = |number: u32| char::from(b'a' + (number % 26) as u8);
+        let word =
+            |number: u32| -> String { (0..9).map(|at| letter(number.wrapping_mul(0x9e37_79b9) >> (3 * at))).collect() };
+        let list: Vec<String> = (1..=9000).map(word).collect();
+        let list: Vec<&str> = list.iter().map(String::as_str).collect();
+        let build = |folds: &[Fold]| {
+            let pattern = words(&list, folds).pattern().expect("good words");
+            Policy::builder().rule(Rule::pattern("words", pattern).max_len(256)).build()
+        };
+        build(&[Fold::Case]).expect("small enough");
+        let error = build(&EVERY).expect_err("too many spellings");
+        assert!(error.to_string().contains("too large"), "{error}");
+    }
+
+    #[test]
     fn an_empty_word_and_an_endless_one_are_faults() {
         let long = "a".repeat(65);
         for list in [&[][..], &["darn", " "], &[&long]] {
             assert!(words(list, &EVERY).pattern().is_err());
         }
+        let far = Words { max_gap: 17, ..words(&["darn"], &EVERY) };
+        assert!(far.pattern().is_err());
     }
 }

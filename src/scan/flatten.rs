@@ -35,7 +35,7 @@ impl Nfa {
             inside: None,
         };
         if let Some(graph) = lowered.graph.as_deref() {
-            flatten.graph(graph);
+            flatten.graph(graph)?;
         }
         let phase = match lowered.shape {
             Shape::Captured => Phase::Before,
@@ -55,6 +55,10 @@ impl Nfa {
 /// In bytes, of one rule's Thompson NFA. A rule near it is hundreds of times larger than a usual one and most likely
 /// repeats a Unicode class a thousand times.
 const NFA_SIZE_LIMIT: usize = 16 << 20;
+
+/// Of a graph of characters. A state takes some forty bytes, so that is eighty megabytes; the longest list of the packs
+/// has a sixth of it.
+const MAX_GRAPH_STATES: usize = 2_000_000;
 
 type Key = (regex_automata::util::primitives::StateID, Phase);
 
@@ -80,7 +84,7 @@ impl Flatten<'_> {
     }
 
     /// Adds the states of the graph. Where its texts end, the Thompson NFA goes on behind group 1.
-    fn graph(&mut self, graph: &CharGraph) {
+    fn graph(&mut self, graph: &CharGraph) -> Result<(), String> {
         let behind = self.thompson.states().iter().find_map(|state| match state {
             thompson::State::Capture { next, group_index, slot, .. }
                 if group_index.as_usize() == 1 && !slot.as_usize().is_multiple_of(2) =>
@@ -95,6 +99,9 @@ impl Flatten<'_> {
         self.nfa.closures.resize(first + graph.nodes.len(), 0..0);
         let mut bases = HashMap::new();
         for (at, node) in graph.nodes.iter().enumerate() {
+            if self.nfa.states.len() > MAX_GRAPH_STATES {
+                return Err(format!("its words need more than {MAX_GRAPH_STATES} states"));
+            }
             let begin = self.nfa.items.len();
             for edge in &node.edges {
                 let set = &sets[edge.class as usize];
@@ -118,6 +125,7 @@ impl Flatten<'_> {
         }
         self.nfa.sets = sets;
         self.inside = Some(ClosureId(first as u32));
+        Ok(())
     }
 
     fn kind(&mut self, (id, phase): Key) -> Kind {
