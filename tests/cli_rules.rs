@@ -123,6 +123,8 @@ fn a_file_without_rules_is_no_import() {
     let imported = run(&["import", "presidio", empty.to_str().unwrap()], "");
     assert_eq!(imported.code, 1);
     assert!(imported.err.contains("CreditCardRecognizer: its patterns are in Presidio's code"), "{}", imported.err);
+    assert!(imported.err.contains("a file of presidio has them as YAML, under `recognizers:`"), "{}", imported.err);
+    assert_eq!(imported.out, "");
     let broken = file("broken.yaml", "rules: [\n");
     let imported = run(&["import", "kingfisher", broken.to_str().unwrap()], "");
     assert_eq!(imported.code, 1);

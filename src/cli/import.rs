@@ -52,6 +52,14 @@ impl Tool {
         }
     }
 
+    fn rules_stand_as(self) -> &'static str {
+        match self {
+            Tool::Gitleaks | Tool::Betterleaks => "TOML, under `[[rules]]`",
+            Tool::Noseyparker | Tool::Kingfisher => "YAML, under `rules:`",
+            Tool::Presidio => "YAML, under `recognizers:`",
+        }
+    }
+
     fn read(self, source: &str) -> anyhow::Result<Theirs> {
         match self {
             Tool::Gitleaks | Tool::Betterleaks => gitleaks::read(source),
@@ -84,6 +92,13 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         for draft in theirs.rules {
             rules.push_str(&report.import(draft.under(&prefix)));
         }
+    }
+    if report.imported + report.left_out == 0 {
+        anyhow::bail!(
+            "no rules of {0} were found\nhelp: a file of {0} has them as {1}",
+            args.tool.name(),
+            args.tool.rules_stand_as()
+        );
     }
     let mut output = io::stdout().lock();
     write!(output, "# Imported from {}'s rules, whose licence applies.\nformat = 1\n{rules}", args.tool.name())?;
