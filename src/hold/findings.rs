@@ -59,6 +59,8 @@ impl Findings {
                     action: rule.action.name(),
                     enforced: rule.is_enforced,
                     reason: finding.reason,
+                    category: None,
+                    score: None,
                 });
             }
             !is_closed

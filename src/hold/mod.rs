@@ -4,18 +4,24 @@
 //! frontier after every push, keeps the text from there on, and merges overlapping spans into segments, each
 //! replaced once. Only this module makes a [`Released`], and only what is released goes downstream.
 
+mod boundary;
 mod examples;
 mod findings;
+mod gates;
+mod judging;
+mod passage;
 mod released;
 mod segments;
 
 pub use examples::{Failure, FailureKind, run_examples};
+pub use passage::{Judgement, Passage, PassageId, Ruling, Unjudged};
 pub use released::{Part, Released};
 
 use crate::policy::{ChannelKind, Effect, Policy, Reason, Scope, Verdict};
 use crate::rule::Action;
 use crate::scan::{Cursor, Hit, HitKind};
 use findings::{Finding, Findings};
+use gates::Gates;
 use released::Handout;
 use segments::{Horizon, Segments};
 use std::ops::Range;
@@ -55,6 +61,14 @@ struct Account {
     decided: u64,
     segments: Segments,
     findings: Findings,
+    /// The checks that watch the channel, if any does.
+    gates: Option<Box<Gates>>,
+    /// Where the rules' earliest candidate begins.
+    frontier: u64,
+    more: More,
+    /// What ends the stream, once everything before it has left.
+    stop: Option<Stop>,
+    intake: Intake,
     terminated: Option<Verdict>,
     /// Reused between pushes.
     hits: Vec<Hit>,
@@ -63,12 +77,22 @@ struct Account {
     verdicts: Vec<Verdict>,
 }
 
+/// Whether text is still taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Intake {
+    #[default]
+    Open,
+    /// A rule ends the stream in what was taken. A check that does so leaves it open: where the passages of other checks
+    /// end before it must not depend on when its judgement came.
+    Closed,
+}
+
 /// What ends the stream.
 #[derive(Clone, Debug)]
 struct Stop {
-    rule: u32,
-    span: Range<u64>,
-    reason: Reason,
+    /// The place of the rule, or behind the rules that of the check.
+    rank: u32,
+    verdict: Verdict,
 }
 
 /// A stretch of the channel's text.
@@ -79,8 +103,9 @@ struct Text<'a> {
 }
 
 /// Whether more text may come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum More {
+    #[default]
     MayCome,
     Never,
 }
@@ -95,7 +120,7 @@ impl Channel {
             window: Vec::new(),
             window_start: 0,
             needed_from: 0,
-            account: Account::default(),
+            account: Account { gates: Gates::new(policy, kind), ..Account::default() },
         }
     }
 
@@ -106,7 +131,8 @@ impl Channel {
         self.advance(delta, More::MayCome)
     }
 
-    /// The text is at its end: gives back the rest. Text pushed later is matched as a text of its own.
+    /// The text is at its end: gives back the rest, or under a gate what is judged of it. Text pushed later is matched
+    /// as a text of its own.
     pub fn finish(&mut self) -> Released<'_> {
         self.advance(&[], More::Never)
     }
@@ -139,7 +165,7 @@ impl Channel {
     fn advance<'a>(&'a mut self, delta: &'a [u8], more: More) -> Released<'a> {
         let Channel { policy, kind, cursor, window, window_start, needed_from, account } = self;
         let from = account.begin();
-        if account.terminated.is_some() {
+        if account.terminated.is_some() || account.intake == Intake::Closed {
             return account.released(Text { start: from, bytes: &[] }, from);
         }
         forget(window, window_start, *needed_from);
@@ -152,16 +178,10 @@ impl Channel {
         // Held text is joined with the delta. Without any the delta serves as it is, and only its tail is copied.
         let text = Text { start: *window_start, bytes: if is_held { window } else { delta } };
         match policy.scope(*kind) {
-            Some(scope) => {
-                account.scan(policy, scope, cursor, text, delta.len(), more);
-                *needed_from = account.needed_from(policy, scope, cursor);
-            }
-            None => {
-                cursor.skip(delta.len());
-                account.decided = cursor.position();
-                *needed_from = cursor.position();
-            }
+            Some(scope) => account.scan(policy, scope, cursor, text, delta.len(), more),
+            None => account.skip(policy, cursor, text, delta.len(), more),
         }
+        *needed_from = account.needed_from(policy, policy.scope(*kind), cursor);
         if is_held {
             return account.released(Text { start: *window_start, bytes: window }, from);
         }
@@ -208,7 +228,7 @@ impl Account {
     /// Walks the last `fresh` bytes of `text` and decides what can be decided.
     fn scan(&mut self, policy: &Policy, scope: &Scope, cursor: &mut Cursor, text: Text<'_>, fresh: usize, more: More) {
         let mut unread = &text.bytes[text.bytes.len() - fresh..];
-        if more == More::MayCome && self.segments.is_empty() && self.findings.is_empty() {
+        if more == More::MayCome && self.segments.is_empty() && self.findings.is_empty() && self.gates.is_none() {
             let read = cursor.run(&scope.scanner, unread, &mut self.hits);
             if self.hits.is_empty() && !cursor.is_in_block() {
                 self.decided = text.char_start(cursor.frontier()).max(self.decided);
@@ -217,6 +237,18 @@ impl Account {
             unread = &unread[read..];
         }
         self.decide(policy, scope, cursor, text, unread, more);
+    }
+
+    /// Takes the last `fresh` bytes of a text that no rule watches.
+    fn skip(&mut self, policy: &Policy, cursor: &mut Cursor, text: Text<'_>, fresh: usize, more: More) {
+        cursor.skip(fresh);
+        if self.gates.is_none() {
+            self.decided = cursor.position();
+            return;
+        }
+        self.frontier = cursor.position();
+        let over = (more == More::Never).then_some(cursor.position());
+        self.settle(policy, text, cursor.position(), over, more);
     }
 
     /// The rest of [`scan`](Account::scan) once anything matched.
@@ -243,6 +275,7 @@ impl Account {
             unread = &unread[read..];
             stop = self.judge(policy, scope, text);
         }
+        let read_until = cursor.position();
         if more == More::Never && stop.is_none() {
             cursor.finish(&scope.scanner, &mut self.hits);
             stop = self.judge(policy, scope, text);
@@ -251,24 +284,60 @@ impl Account {
             let ends = self.judge(policy, scope, text);
             debug_assert!(ends.is_none(), "an open block ends nothing");
         }
-        let mut frontier = cursor.frontier();
-        if let Some(stop) = &stop {
-            frontier = frontier.min(stop.span.start);
-            // What was swallowed so far and what ends the stream are one and the same.
-            self.findings.forget(stop.rule, &stop.span);
+        self.frontier = cursor.frontier();
+        let over = match stop {
+            Some(stop) => {
+                // What was swallowed so far and what ends the stream are one and the same.
+                self.findings.forget(stop.rank, &stop.verdict.span);
+                let over = stop.verdict.span.start;
+                self.intake = Intake::Closed;
+                self.stop_at(stop);
+                Some(over)
+            }
+            None => (more == More::Never).then_some(read_until),
+        };
+        self.settle(policy, text, read_until, over, more);
+    }
+
+    /// Hands out what the rules, who have read the text up to `read_until`, and the checks have decided. Nothing behind
+    /// `over` is asked about.
+    fn settle(&mut self, policy: &Policy, text: Text<'_>, read_until: u64, over: Option<u64>, more: More) {
+        self.more = more;
+        if let Some(gates) = &mut self.gates {
+            gates.read(policy, text, read_until);
+            if let Some(over) = over {
+                gates.finish(policy, text, over);
+            }
         }
+        self.hand_out(policy, text);
+    }
+
+    /// Hands out what is decided by now.
+    fn hand_out(&mut self, policy: &Policy, text: Text<'_>) {
+        let mut frontier = self.frontier;
+        if let Some(stop) = &self.stop {
+            frontier = frontier.min(stop.verdict.span.start);
+        }
+        let cleared = self.gates.as_ref().map_or(u64::MAX, |gates| gates.held_from());
         // A cut in the middle of a character would leave broken text on both sides.
-        let is_whole = more == More::Never && stop.is_none();
+        let is_whole = self.more == More::Never && self.stop.is_none() && cleared >= frontier;
+        frontier = frontier.min(cleared);
         let uncovered_until = if is_whole { frontier } else { text.char_start(frontier) };
-        let horizon = Horizon { decided: self.decided, frontier, uncovered_until, more };
+        let horizon = Horizon { decided: self.decided, frontier, uncovered_until, more: self.more };
         self.decided = self.segments.release(horizon, text, policy, &mut self.out);
-        if more == More::Never || stop.is_some() {
+        if self.more == More::Never || self.stop.is_some() {
             self.findings.close(policy, |_| true, &mut self.verdicts);
         }
-        if let Some(stop) = stop {
-            let verdict = stop.verdict(policy);
-            self.verdicts.push(verdict.clone());
-            self.terminated = Some(verdict);
+        if let Some(stop) = self.stop.take_if(|stop| cleared >= stop.verdict.span.start) {
+            self.verdicts.push(stop.verdict.clone());
+            self.terminated = Some(stop.verdict);
+        }
+    }
+
+    /// Of two that end the stream the first one does.
+    fn stop_at(&mut self, stop: Stop) {
+        if self.stop.as_ref().is_none_or(|first| stop.order() < first.order()) {
+            self.stop = Some(stop);
         }
     }
 
@@ -306,9 +375,9 @@ impl Account {
             };
             let ends = rule.effect == Effect::Terminate || (reason == Reason::Unclosed && rule.ends_unclosed);
             if ends {
-                let is_first = stop.as_ref().is_none_or(|first| (hit.start, index) < (first.span.start, first.rule));
+                let is_first = stop.as_ref().is_none_or(|first| (hit.start, index) < first.order());
                 if is_first {
-                    stop = Some(Stop { rule: index, span: hit.start..hit.end, reason });
+                    stop = Some(Stop::by_rule(policy, index, hit.start..hit.end, reason));
                 }
                 if reason == Reason::Unclosed {
                     // If another rule ends the stream at this very byte, what was swallowed so far is all there is.
@@ -326,20 +395,31 @@ impl Account {
     }
 
     /// The text from this offset on may still be asked for.
-    fn needed_from(&self, policy: &Policy, scope: &Scope, cursor: &Cursor) -> u64 {
+    fn needed_from(&self, policy: &Policy, scope: Option<&Scope>, cursor: &Cursor) -> u64 {
         let held = self.decided.min(cursor.needed_from());
-        let replaced = if scope.replaces_by_text { self.segments.start() } else { None }.unwrap_or(u64::MAX);
+        let replaces_by_text = scope.is_some_and(|scope| scope.replaces_by_text);
+        let replaced = if replaces_by_text { self.segments.start() } else { None }.unwrap_or(u64::MAX);
         // What is older is covered, and too long for its replacement to depend on it: see `Segment::replace`.
         let oldest = cursor.position().saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);
-        held.min(replaced).max(oldest)
+        let needed = held.min(replaced).max(oldest);
+        match &self.gates {
+            // What waits for a judgement is covered by nothing.
+            Some(gates) => needed.min(self.decided).min(gates.needed_from(policy)),
+            None => needed,
+        }
     }
 }
 
 impl Stop {
-    fn verdict(self, policy: &Policy) -> Verdict {
-        let Stop { rule, span, reason } = self;
-        let rule = policy.rule(rule).id.clone();
-        Verdict { rule, span, action: Action::Terminate.name(), enforced: true, reason }
+    fn by_rule(policy: &Policy, rank: u32, span: Range<u64>, reason: Reason) -> Stop {
+        let rule = policy.rule(rank).id.clone();
+        let action = Action::Terminate.name();
+        Stop { rank, verdict: Verdict { rule, span, action, enforced: true, reason, category: None, score: None } }
+    }
+
+    /// Of two the lesser one ends the stream.
+    fn order(&self) -> (u64, u32) {
+        (self.verdict.span.start, self.rank)
     }
 }
 

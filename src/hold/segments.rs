@@ -43,13 +43,20 @@ impl Segments {
                 self.pending.push(last);
                 return;
             }
-            segment.span = last.span.start.min(segment.span.start)..last.span.end.max(segment.span.end);
-            if last.rule != segment.rule || last.cover == Cover::SeveralRules {
-                segment.cover = Cover::SeveralRules;
-            }
-            segment.rule = last.rule.min(segment.rule);
+            segment.join(&last);
         }
         self.pending.push(segment);
+    }
+
+    /// Covers a span that was found late: it may lie before others.
+    pub(super) fn cover_late(&mut self, rule: u32, span: Range<u64>) {
+        let first = self.pending.partition_point(|segment| segment.span.end <= span.start);
+        let joined = self.pending[first..].iter().take_while(|segment| segment.span.start < span.end).count();
+        let mut segment = Segment { span, rule, cover: Cover::OneRule };
+        for other in self.pending.drain(first..first + joined) {
+            segment.join(&other);
+        }
+        self.pending.insert(first, segment);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -106,10 +113,19 @@ impl Segments {
 }
 
 impl Segment {
+    /// Takes in one that overlaps it.
+    fn join(&mut self, other: &Segment) {
+        self.span = other.span.start.min(self.span.start)..other.span.end.max(self.span.end);
+        if other.rule != self.rule || other.cover == Cover::SeveralRules {
+            self.cover = Cover::SeveralRules;
+        }
+        self.rule = other.rule.min(self.rule);
+    }
+
     fn replace(&self, text: Text<'_>, policy: &Policy, out: &mut String) {
         // Longer segments may have been swallowed unseen; whether this one was must not depend on how it came.
         let is_short = self.span.end - self.span.start <= u64::from(policy.max_hold());
         let covered = if is_short { text.between(self.span.start, self.span.end) } else { None };
-        policy.rule(self.rule).replacement.write(covered, self.cover, out);
+        policy.replacement(self.rule).write(covered, self.cover, out);
     }
 }

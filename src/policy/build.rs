@@ -1,9 +1,9 @@
 //! From rules to a policy: every fault is found in one go.
 
 use super::replace::Replacement;
-use super::{ChannelKind, Compiled, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
+use super::{ChannelKind, Compiled, CompiledCheck, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
 use crate::error::{BuildError, Fault};
-use crate::rule::{Action, Conduct, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
+use crate::rule::{Action, Check, Conduct, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
 use crate::scan::{Component, MAX_LIMIT, Role, RuleTraits, Scanner, Size, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub struct PolicyBuilder {
     name: Option<String>,
     rules: Vec<Rule>,
+    checks: Vec<Check>,
     max_hold: usize,
     size: Size,
     hash_key: Option<HashKey>,
@@ -39,6 +40,7 @@ impl PolicyBuilder {
         PolicyBuilder {
             name: None,
             rules: Vec::new(),
+            checks: Vec::new(),
             max_hold: DEFAULT_MAX_HOLD,
             size: Size { max_states: DEFAULT_MAX_STATES, shards: None },
             hash_key: None,
@@ -62,6 +64,12 @@ impl PolicyBuilder {
     /// Adds rules.
     pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> PolicyBuilder {
         self.rules.extend(rules);
+        self
+    }
+
+    /// Adds a check. Whoever drives streams binds a service to its id.
+    pub fn check(mut self, check: Check) -> PolicyBuilder {
+        self.checks.push(check);
         self
     }
 
@@ -140,7 +148,7 @@ impl PolicyBuilder {
     /// If anything is wrong with any rule; the error lists every fault found.
     pub fn build(self) -> Result<Policy, BuildError> {
         let mut faults = Vec::new();
-        if self.rules.is_empty() && self.empty == Empty::Fault {
+        if self.rules.is_empty() && self.checks.is_empty() && self.empty == Empty::Fault {
             faults.push(
                 Fault::new("the policy has no rule: it would pass everything").remedy(
                     "add rules or packs, or say that it is meant (`PolicyBuilder::passthrough`, `--passthrough`)",
@@ -162,22 +170,31 @@ impl PolicyBuilder {
                 Err(found) => faults.extend(found),
             }
         }
+        let mut checks = Vec::new();
+        for check in &self.checks {
+            if !ids.insert(check.id()) {
+                faults.push(
+                    Fault::new("the id is taken by a rule or an earlier check")
+                        .rule(check.id())
+                        .remedy("give each check an id of its own"),
+                );
+            }
+            match CompiledCheck::of(check, self.conduct) {
+                Ok(check) => checks.push(check),
+                Err(found) => faults.extend(found),
+            }
+        }
         if !faults.is_empty() {
             return Err(BuildError::new(faults));
         }
         let (rules, components): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
-        Ok(self.scopes(rules, &components))
+        Ok(self.scopes(rules, &components, checks))
     }
 
     /// The rule, and the automaton that scopes are put together from.
     fn compile(&self, rule: &Rule) -> Result<(CompiledRule, Component), Vec<Fault>> {
         let mut faults = Vec::new();
-        if rule.id.is_empty() || rule.id.chars().any(|c| !(c.is_ascii_alphanumeric() || "._-".contains(c))) {
-            faults.push(
-                rule.fault("the id may have letters, digits, `.`, `_` and `-` only")
-                    .remedy("write it like `pii.email`"),
-            );
-        }
+        faults.extend(unfit(&rule.id));
         if rule.max_len == Some(0) {
             faults.push(rule.fault("`max_len` is 0").remedy("give the longest match in bytes"));
         }
@@ -264,7 +281,7 @@ impl PolicyBuilder {
     }
 
     /// A scanner for each set of rules that some kind of channel is watched by.
-    fn scopes(&self, rules: Vec<CompiledRule>, components: &[Component]) -> Policy {
+    fn scopes(&self, rules: Vec<CompiledRule>, components: &[Component], checks: Vec<CompiledCheck>) -> Policy {
         let mut scopes: Vec<Scope> = Vec::new();
         let mut scope_of = [None; ChannelKind::ALL.len()];
         for kind in ChannelKind::ALL {
@@ -286,7 +303,19 @@ impl PolicyBuilder {
             };
             scope_of[kind as usize] = Some(at);
         }
+        let checks_of = ChannelKind::ALL.map(|kind| {
+            let watches = |(_, check): &(u32, &CompiledCheck)| check.channels.contains(&kind);
+            (0..).zip(&checks).filter(watches).map(|(at, _)| at).collect()
+        });
         let max_hold = self.max_hold as u32;
-        Policy { inner: Arc::new(Compiled { name: self.name.clone(), rules, scopes, scope_of, max_hold }) }
+        let name = self.name.clone();
+        Policy { inner: Arc::new(Compiled { name, rules, scopes, scope_of, checks, checks_of, max_hold }) }
     }
+}
+
+/// What is wrong with an id.
+pub(super) fn unfit(id: &str) -> Option<Fault> {
+    let is_fit = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let fault = Fault::new("the id may have letters, digits, `.`, `_` and `-` only").rule(id);
+    (!is_fit).then(|| fault.remedy("write it like `pii.email`"))
 }

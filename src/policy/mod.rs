@@ -1,11 +1,14 @@
 //! The compiled policy: immutable, shared by every stream, with its limits and verdicts.
 
 mod build;
+mod check;
 mod lint;
 mod replace;
 
 pub use crate::rule::{ChannelKind, Direction, Severity};
 pub use build::PolicyBuilder;
+pub use check::CheckInfo;
+pub(crate) use check::CompiledCheck;
 pub use lint::{Cost, Delay, Lint};
 pub(crate) use replace::Cover;
 
@@ -49,6 +52,9 @@ struct Compiled {
     scopes: Vec<Scope>,
     /// For each kind of channel the scope that watches it.
     scope_of: [Option<usize>; ChannelKind::ALL.len()],
+    checks: Vec<CompiledCheck>,
+    /// For each kind of channel the checks that watch it.
+    checks_of: [Vec<u32>; ChannelKind::ALL.len()],
     max_hold: u32,
 }
 
@@ -115,20 +121,27 @@ impl Policy {
         self.inner.max_hold
     }
 
-    /// Whether a rule watches channels of this kind. Requests need not be read where none watches
-    /// [`ChannelKind::Prompt`].
-    pub fn watches(&self, kind: ChannelKind) -> bool {
-        self.scope(kind).is_some()
+    /// The checks in their order.
+    pub fn checks(&self) -> impl ExactSizeIterator<Item = CheckInfo<'_>> {
+        self.inner.checks.iter().map(|check| CheckInfo { check })
     }
 
-    /// Whether a rule that can end the stream watches channels of this kind.
+    /// Whether a rule or a check watches channels of this kind. Requests need not be read where none watches
+    /// [`ChannelKind::Prompt`].
+    pub fn watches(&self, kind: ChannelKind) -> bool {
+        self.scope(kind).is_some() || !self.checks_of(kind).is_empty()
+    }
+
+    /// Whether a rule or a check that can end the stream watches channels of this kind.
     pub fn may_terminate(&self, kind: ChannelKind) -> bool {
-        self.scope(kind).is_some_and(|scope| {
-            scope.rules.iter().any(|&rule| {
-                let rule = &self.inner.rules[rule as usize];
-                rule.effect == Effect::Terminate || rule.ends_unclosed
+        let a_check_may = self.checks_of(kind).iter().any(|&check| self.inner.checks[check as usize].is_enforced);
+        a_check_may
+            || self.scope(kind).is_some_and(|scope| {
+                scope.rules.iter().any(|&rule| {
+                    let rule = &self.inner.rules[rule as usize];
+                    rule.effect == Effect::Terminate || rule.ends_unclosed
+                })
             })
-        })
     }
 
     /// Measures how all rules that watch channels of this kind delay ordinary text; `None` where no rule does, and for
@@ -160,6 +173,29 @@ impl Policy {
 
     pub(crate) fn rule(&self, rule: u32) -> &CompiledRule {
         &self.inner.rules[rule as usize]
+    }
+
+    /// The places of the checks that watch channels of this kind.
+    pub(crate) fn checks_of(&self, kind: ChannelKind) -> &[u32] {
+        &self.inner.checks_of[kind as usize]
+    }
+
+    pub(crate) fn check(&self, check: u32) -> &CompiledCheck {
+        &self.inner.checks[check as usize]
+    }
+
+    /// The place of a check among all that covers text: behind the rules.
+    pub(crate) fn rank_of_check(&self, check: u32) -> u32 {
+        self.inner.rules.len() as u32 + check
+    }
+
+    /// What takes the place of what a rule, or behind the rules a check, covers.
+    pub(crate) fn replacement(&self, rank: u32) -> &Replacement {
+        let (rank, rules) = (rank as usize, &self.inner.rules);
+        match rules.get(rank) {
+            Some(rule) => &rule.replacement,
+            None => &self.inner.checks[rank - rules.len()].replacement,
+        }
     }
 }
 
@@ -251,6 +287,10 @@ pub enum Reason {
     Overflow,
     /// A block was not closed within its length or before the channel's end.
     Unclosed,
+    /// A check judged so.
+    Judged,
+    /// A check's judgement did not come in time, or none could be had: what its owner said for that case.
+    Unjudged,
 }
 
 impl Reason {
@@ -260,7 +300,38 @@ impl Reason {
             Reason::Match => "match",
             Reason::Overflow => "overflow",
             Reason::Unclosed => "unclosed",
+            Reason::Judged => "judged",
+            Reason::Unjudged => "unjudged",
         }
+    }
+}
+
+/// How sure a check is, in thousandths: 0 to 1,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Score(u16);
+
+impl Score {
+    /// A score of 0 to 1; what lies outside is taken for the nearer of the two, and what is no number for 1.
+    ///
+    /// ```
+    /// use holdback::policy::Score;
+    ///
+    /// assert_eq!(Score::new(0.9312).to_string(), "0.931");
+    /// assert_eq!(Score::new(f64::NAN), Score::new(7.0));
+    /// ```
+    pub fn new(score: f64) -> Score {
+        Score(if score.is_nan() { 1000 } else { (score.clamp(0.0, 1.0) * 1000.0).round() as u16 })
+    }
+
+    /// The score, 0 to 1.
+    pub fn value(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.value())
     }
 }
 
@@ -268,14 +339,18 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// The rule's id.
+    /// The rule's id, or the check's.
     pub rule: Arc<str>,
     /// Byte range in the channel's decoded text.
     pub span: Range<u64>,
-    /// `flag`, `mask`, `redact`, `drop` or `terminate`.
+    /// `flag`, `mask`, `redact`, `drop` or `terminate`; of a check whose judgement failed also `withhold` or `release`.
     pub action: &'static str,
     /// Whether that was done, or only would have been: the rule, or the whole policy, is on trial.
     pub enforced: bool,
     /// Why it fell.
     pub reason: Reason,
+    /// What a check says that the text is, in its own word.
+    pub category: Option<Arc<str>>,
+    /// How sure a check is of it.
+    pub score: Option<Score>,
 }

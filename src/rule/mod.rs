@@ -2,6 +2,7 @@
 
 mod action;
 mod chars;
+mod check;
 mod date;
 mod examples;
 mod file;
@@ -18,6 +19,7 @@ mod validate;
 mod words;
 
 pub use action::{Action, Mask};
+pub use check::{Check, CheckMode, OnFailure, Passages};
 pub use date::Date;
 pub use examples::{Example, RuleTest};
 pub use file::RuleSet;
@@ -106,6 +108,15 @@ impl Direction {
     /// Whether a rule of this direction watches text of that one.
     pub fn includes(self, text: Direction) -> bool {
         self == text || self == Direction::Both
+    }
+
+    /// The kinds of channel that are watched in this direction: of a response's these, or all if none is named.
+    fn kinds(self, channels: &[ChannelKind]) -> Vec<ChannelKind> {
+        let watches = |kind: &ChannelKind| match kind {
+            ChannelKind::Prompt => self.includes(Direction::Request),
+            kind => self.includes(Direction::Response) && (channels.is_empty() || channels.contains(kind)),
+        };
+        ChannelKind::ALL.into_iter().filter(watches).collect()
     }
 }
 
@@ -344,14 +355,7 @@ impl Rule {
 
     /// The kinds of channel that it watches, in their own order.
     pub(crate) fn kinds(&self) -> Vec<ChannelKind> {
-        let watches = |kind: &ChannelKind| match kind {
-            ChannelKind::Prompt => self.direction.includes(Direction::Request),
-            kind => {
-                self.direction.includes(Direction::Response)
-                    && (self.channels.is_empty() || self.channels.contains(kind))
-            }
-        };
-        ChannelKind::ALL.into_iter().filter(watches).collect()
+        self.direction.kinds(&self.channels)
     }
 
     pub(crate) fn fault(&self, reason: impl Into<String>) -> Fault {

@@ -161,7 +161,7 @@ impl<'a> Meaning<'a> {
         merge(self.spans.iter().filter(covering).copied().collect())
     }
 
-    fn covers(&self, span: &Span) -> bool {
+    pub fn covers(&self, span: &Span) -> bool {
         self.case.rules[span.rule].covers() && !self.ends_the_text(span)
     }
 

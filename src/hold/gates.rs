@@ -1,0 +1,117 @@
+//! The checks that watch a channel: which of its passages are asked about, and up to where they have cleared it.
+
+use super::boundary::first_passage;
+use super::passage::{Passage, PassageId};
+use super::{More, Text};
+use crate::policy::{ChannelKind, Policy};
+use crate::rule::CheckMode;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// A channel's checks.
+#[derive(Clone, Debug)]
+pub(super) struct Gates {
+    kind: ChannelKind,
+    gates: Vec<Gate>,
+    /// Cut, and not fetched yet.
+    passages: VecDeque<Passage>,
+}
+
+/// One check of a channel.
+#[derive(Clone, Debug)]
+struct Gate {
+    check: u32,
+    mode: CheckMode,
+    /// Where the passage begins that is not complete yet.
+    open_from: u64,
+    /// What is shown of the text before a passage does not reach back over this.
+    begins_at: u64,
+    /// Passages that are not judged yet, in order.
+    asked: VecDeque<(PassageId, Range<u64>)>,
+}
+
+impl Gates {
+    /// The checks that watch channels of this kind, if any does.
+    pub(super) fn new(policy: &Policy, kind: ChannelKind) -> Option<Box<Gates>> {
+        let gate = |&check: &u32| Gate {
+            check,
+            mode: policy.check(check).mode,
+            open_from: 0,
+            begins_at: 0,
+            asked: VecDeque::new(),
+        };
+        let gates: Vec<Gate> = policy.checks_of(kind).iter().map(gate).collect();
+        (!gates.is_empty()).then(|| Box::new(Gates { kind, gates, passages: VecDeque::new() }))
+    }
+
+    /// Cuts the passages that are complete in the text up to `until`.
+    pub(super) fn read(&mut self, policy: &Policy, text: Text<'_>, until: u64) {
+        self.cut(policy, text, until, More::MayCome);
+    }
+
+    /// The text ends at `until`: cuts the rest. What follows is a text of its own, and this is none of its context.
+    pub(super) fn finish(&mut self, policy: &Policy, text: Text<'_>, until: u64) {
+        self.cut(policy, text, until, More::Never);
+        self.gates.iter_mut().for_each(|gate| gate.begins_at = until);
+    }
+
+    fn cut(&mut self, policy: &Policy, text: Text<'_>, until: u64, more: More) {
+        for gate in &mut self.gates {
+            let check = policy.check(gate.check);
+            while let Some(open) = text.between(gate.open_from, until.max(gate.open_from))
+                && let Some(len) = first_passage(check.passages, check.longest, open, more)
+            {
+                let span = gate.open_from..gate.open_from + len as u64;
+                gate.open_from = span.end;
+                if open[..len].trim_ascii().is_empty() {
+                    continue;
+                }
+                let from = span.start.saturating_sub(check.context as u64).max(gate.begins_at);
+                let from = text.char_end(from).min(span.start);
+                let shown = text.between(from, span.end).unwrap_or(&open[..len]);
+                let context_len = shown.len() - len;
+                let passage = Passage::new((&check.id, gate.check), self.kind, span.clone(), shown, context_len);
+                gate.asked.push_back((passage.id(), span));
+                self.passages.push_back(passage);
+            }
+        }
+    }
+
+    pub(super) fn next_passage(&mut self) -> Option<Passage> {
+        self.passages.pop_front()
+    }
+
+    /// Takes the passages with this id off the list, each with its check.
+    pub(super) fn settle(&mut self, id: PassageId) -> Vec<(u32, Range<u64>)> {
+        let mut settled = Vec::new();
+        for gate in &mut self.gates {
+            let check = gate.check;
+            gate.asked.retain(|(asked, span)| {
+                let is_it = *asked == id;
+                if is_it {
+                    settled.push((check, span.clone()));
+                }
+                !is_it
+            });
+        }
+        settled
+    }
+
+    /// Where the earliest text begins that waits for a judgement.
+    pub(super) fn held_from(&self) -> u64 {
+        let gating = self.gates.iter().filter(|gate| gate.mode == CheckMode::Gate);
+        gating.map(|gate| gate.asked.front().map_or(gate.open_from, |(_, span)| span.start)).min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether the end of the text waits for judgements of what begins before an offset.
+    pub(super) fn awaits_before(&self, offset: u64) -> bool {
+        let waited_for = self.gates.iter().filter(|gate| gate.mode != CheckMode::Trail);
+        waited_for.flat_map(|gate| &gate.asked).any(|(_, span)| span.start < offset)
+    }
+
+    /// The text from this offset on may still be shown to a check.
+    pub(super) fn needed_from(&self, policy: &Policy) -> u64 {
+        let needs = |gate: &Gate| gate.open_from.saturating_sub(policy.check(gate.check).context as u64 + 3);
+        self.gates.iter().map(needs).min().unwrap_or(u64::MAX)
+    }
+}
