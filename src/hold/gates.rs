@@ -55,6 +55,11 @@ impl Gates {
         self.gates.iter_mut().for_each(|gate| gate.begins_at = until);
     }
 
+    /// The text pauses at `until`: cuts what there is.
+    pub(super) fn pause(&mut self, policy: &Policy, text: Text<'_>, until: u64) {
+        self.cut(policy, text, until, More::Never);
+    }
+
     fn cut(&mut self, policy: &Policy, text: Text<'_>, until: u64, more: More) {
         for gate in &mut self.gates {
             let check = policy.check(gate.check);
@@ -101,6 +106,18 @@ impl Gates {
     pub(super) fn held_from(&self) -> u64 {
         let gating = self.gates.iter().filter(|gate| gate.mode == CheckMode::Gate);
         gating.map(|gate| gate.asked.front().map_or(gate.open_from, |(_, span)| span.start)).min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether a check has as much to judge as may wait for it.
+    pub(super) fn is_full(&self, policy: &Policy, position: u64) -> bool {
+        self.gates.iter().any(|gate| {
+            let waiting = gate.asked.front().map_or(0, |(_, span)| position - span.start);
+            waiting >= policy.check(gate.check).max_held as u64
+        })
+    }
+
+    pub(super) fn has_unjudged(&self) -> bool {
+        self.gates.iter().any(|gate| !gate.asked.is_empty())
     }
 
     /// Whether the end of the text waits for judgements of what begins before an offset.

@@ -26,6 +26,31 @@ impl Channel {
         account.released(Text { start: *window_start, bytes: window }, from)
     }
 
+    /// The text from this offset on waits for judgements, or for the passages to be complete that it is in.
+    pub(crate) fn cleared(&self) -> u64 {
+        self.account.gates.as_ref().map_or(u64::MAX, |gates| gates.held_from())
+    }
+
+    /// Whether so much of it waits for a judgement that no more of it should come before one does.
+    pub fn is_full(&self) -> bool {
+        let Channel { policy, cursor, account, .. } = self;
+        account.gates.as_ref().is_some_and(|gates| gates.is_full(policy, cursor.position()))
+    }
+
+    /// Whether a passage of it is not judged yet, be it that something waits for that or not.
+    pub(crate) fn has_unjudged(&self) -> bool {
+        self.account.gates.as_ref().is_some_and(|gates| gates.has_unjudged())
+    }
+
+    /// The text pauses: the passages that it has begun are complete.
+    pub(crate) fn end_passages(&mut self) {
+        let Channel { policy, cursor, window, window_start, account, .. } = self;
+        let text = Text { start: *window_start, bytes: window };
+        if let Some(gates) = &mut account.gates {
+            gates.pause(policy, text, cursor.position());
+        }
+    }
+
     /// Whether its end, or what ends it, waits for a judgement.
     pub fn awaits_judgement(&self) -> bool {
         let end = self.account.stop.as_ref().map_or(u64::MAX, |stop| stop.verdict.span.start);

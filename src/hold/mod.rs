@@ -124,6 +124,13 @@ impl Channel {
         }
     }
 
+    /// A channel that only the rules watch.
+    pub(crate) fn of_rules(policy: &Policy, kind: ChannelKind) -> Channel {
+        let mut channel = Channel::new(policy, kind);
+        channel.account.gates = None;
+        channel
+    }
+
     /// Takes the next text and gives back what is decided by now.
     ///
     /// After a terminating verdict nothing more is released, whatever is pushed.

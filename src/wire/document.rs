@@ -8,6 +8,7 @@ use super::grammar::{Fault, Grammar, Members};
 use super::moderate::{Incoming, Moderator};
 use super::queue::Payload;
 use super::{Ending, Failure, FilterOptions, Observer};
+use crate::hold::{Judgement, Passage, PassageId, Unjudged};
 use crate::policy::Policy;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -24,6 +25,15 @@ pub(crate) struct Document {
     out: VecDeque<Bytes>,
     /// What leaves is an error of ours.
     replaced: bool,
+    /// All of it has come, and waits for judgements.
+    read: Option<Box<Read>>,
+}
+
+/// A document that was read.
+#[derive(Debug)]
+struct Read {
+    moderator: Moderator,
+    incoming: Incoming,
 }
 
 impl Document {
@@ -37,6 +47,7 @@ impl Document {
             since: None,
             out: VecDeque::new(),
             replaced: false,
+            read: None,
         }
     }
 
@@ -48,9 +59,42 @@ impl Document {
         (!is_within).then(|| self.fail(Ending::UpstreamFailed(Failure::Malformed)))
     }
 
-    pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Ending {
+    /// The end, given back, may wait for judgements.
+    pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
         let body = self.body.split().freeze();
-        match self.moderate(body, now, observer) {
+        match self.read(body, observer) {
+            Ok(read) => {
+                self.read = Some(Box::new(read));
+                self.leave(now, observer)
+            }
+            Err(failure) => Some(self.fail(Ending::UpstreamFailed(failure))),
+        }
+    }
+
+    /// The next passage that a check is to judge.
+    pub(crate) fn next_passage(&mut self) -> Option<Passage> {
+        self.read.as_mut()?.moderator.next_passage()
+    }
+
+    /// Takes a judgement; gives back the ending if it brought one.
+    pub(crate) fn judge(
+        &mut self,
+        passage: PassageId,
+        judged: Result<Judgement, Unjudged>,
+        now: Instant,
+        observer: &mut dyn Observer,
+    ) -> Option<Ending> {
+        match self.read.as_mut()?.moderator.judge(passage, judged, observer) {
+            Ok(()) => self.leave(now, observer),
+            Err(failure) => Some(self.fail(Ending::UpstreamFailed(failure))),
+        }
+    }
+
+    /// Lets the document leave once nothing of it waits.
+    fn leave(&mut self, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
+        let is_decided = |read: &mut Box<Read>| read.moderator.stop().is_some() || !read.moderator.awaits_judgement();
+        let read = self.read.take_if(is_decided)?;
+        Some(match self.moderated(*read, now) {
             Ok((Some(body), ending)) => {
                 observer.release(body.len(), now.saturating_duration_since(self.since.unwrap_or(now)));
                 self.out.push_back(body);
@@ -58,12 +102,13 @@ impl Document {
             }
             Ok((None, ending)) => self.fail(ending),
             Err(failure) => self.fail(Ending::UpstreamFailed(failure)),
-        }
+        })
     }
 
     /// The document is replaced by an error.
     pub(crate) fn fail(&mut self, ending: Ending) -> Ending {
         self.body.clear();
+        self.read = None;
         if let Some(fault) = Fault::of(&ending) {
             self.out.push_back(Bytes::from((self.grammar.fault_document)(fault)));
             self.replaced = true;
@@ -88,13 +133,7 @@ impl Document {
         self.out.pop_front()
     }
 
-    /// The document as it may leave, if it may, and how it ended.
-    fn moderate(
-        &mut self,
-        body: Bytes,
-        now: Instant,
-        observer: &mut dyn Observer,
-    ) -> Result<(Option<Bytes>, Ending), Failure> {
+    fn read(&mut self, body: Bytes, observer: &mut dyn Observer) -> Result<Read, Failure> {
         // Some writers set a byte order mark before it, and readers that are lenient skip it.
         let start = if body.starts_with(BOM) { BOM.len() } else { 0 };
         let members = Members::of(&body[start..]).ok_or(Failure::Malformed)?;
@@ -107,8 +146,14 @@ impl Document {
         let mut incoming = Incoming::new(&event);
         moderator.read(&mut incoming, &event, observer)?;
         moderator.finish(observer)?;
+        Ok(Read { moderator, incoming })
+    }
+
+    /// The document as it may leave, if it may, and how it ended.
+    fn moderated(&self, read: Read, now: Instant) -> Result<(Option<Bytes>, Ending), Failure> {
+        let Read { mut moderator, incoming } = read;
         moderator.enqueue(incoming, now)?;
-        moderator.flush(now, &mut ());
+        moderator.leave_whole(now);
         let body = moderator.pop().unwrap_or_default();
         match moderator.stop() {
             None => Ok((Some(body), Ending::Complete)),

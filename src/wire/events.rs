@@ -6,9 +6,10 @@ use super::coding::Coding;
 use super::dialects;
 use super::framing::{Closed, Event, Framer, Framing, Name, Unreadable};
 use super::grammar::{Account, Fault, Grammar, Members, Said};
-use super::moderate::{Choice, Incoming, Moderator, Signals};
+use super::moderate::{Choice, Incoming, Lost, Moderator, Signals};
 use super::queue::{Edit, Payload};
 use super::{Ending, Failure, FilterOptions, Observer, OtherEvents, UsageChunk};
+use crate::hold::{Judgement, Passage, PassageId, Unjudged};
 use crate::policy::{ChannelKind, Policy};
 use bytes::Bytes;
 use std::time::Instant;
@@ -31,6 +32,8 @@ pub(crate) struct EventStream {
     usage: Option<Vec<u8>>,
     /// How the event that was handed on last was closed.
     last_closed: Closed,
+    /// The ending that waits for judgements: the upstream is at its end.
+    closing: Option<Ending>,
 }
 
 /// What the stream has come to.
@@ -95,6 +98,7 @@ impl EventStream {
             stopped: None,
             usage: None,
             last_closed: Closed::Whole,
+            closing: None,
         }
     }
 
@@ -117,11 +121,39 @@ impl EventStream {
         self.ending_of(result, now, observer)
     }
 
-    /// The upstream came to its end.
-    pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Ending {
+    /// The next passage that a check is to judge.
+    pub(crate) fn next_passage(&mut self) -> Option<Passage> {
+        self.moderator.next_passage()
+    }
+
+    /// Takes a judgement; gives back the ending if it brought one.
+    pub(crate) fn judge(
+        &mut self,
+        passage: PassageId,
+        judged: Result<Judgement, Unjudged>,
+        now: Instant,
+        observer: &mut dyn Observer,
+    ) -> Option<Ending> {
+        let result = self.moderator.judge(passage, judged, observer);
+        self.moderator.release(now, observer);
+        if let Some(ending) = self.ending_of(result, now, observer) {
+            return Some(ending);
+        }
+        let ending = self.closing.take_if(|_| !self.moderator.awaits_judgement())?;
+        self.end(&ending, now, observer);
+        Some(ending)
+    }
+
+    /// Whether so much waits for judgements that no more should come before one does.
+    pub(crate) fn is_full(&self) -> bool {
+        self.moderator.is_full()
+    }
+
+    /// The upstream came to its end. The stream's own end, given back, may wait for judgements.
+    pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
         let result = self.read_rest(now, observer);
         if let Some(ending) = self.ending_of(result, now, observer) {
-            return ending;
+            return Some(ending);
         }
         let ending = if self.is_complete() {
             match self.moderator.finish(observer) {
@@ -135,10 +167,26 @@ impl EventStream {
         };
         // What was held may have turned out to be a match that ends the stream.
         if let Some(ending) = self.ending_of(Ok(()), now, observer) {
-            return ending;
+            return Some(ending);
+        }
+        let has_ended = matches!(ending, Ending::Complete | Ending::UpstreamFailed(Failure::Reported));
+        if has_ended && self.moderator.awaits_judgement() {
+            self.closing = Some(ending);
+            self.moderator.release(now, observer);
+            return None;
         }
         self.end(&ending, now, observer);
-        ending
+        Some(ending)
+    }
+
+    /// What was read but never left was not told either.
+    fn lose(&mut self, lost: Option<Lost>) {
+        let Some(lost) = lost else { return };
+        let Progress { data, native, .. } = self.progress;
+        self.progress = Progress { data, native, ..Progress::default() };
+        if let Some((raw, payload, has_choice)) = lost.last {
+            self.stopped = Some(Source { raw, payload, has_choice });
+        }
     }
 
     /// Lets what is decided leave, and brings the stream to this end.
@@ -146,7 +194,8 @@ impl EventStream {
         self.moderator.release(now, observer);
         let has_half_call = self.moderator.has_half_call();
         if *ending != Ending::ClientGone {
-            self.moderator.flush(now, observer);
+            let lost = self.moderator.flush(ending, now, observer);
+            self.lose(lost);
         }
         let said = match (ending, Fault::of(ending)) {
             (_, None) => Vec::new(),

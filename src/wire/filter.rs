@@ -6,6 +6,7 @@ use super::events::EventStream;
 use super::framing::Framing;
 use super::plain::PlainText;
 use super::{Dialect, Ending, Failure, FilterOptions, Observer};
+use crate::hold::{Judgement, Passage, PassageId, Unjudged};
 use crate::policy::Policy;
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
@@ -83,6 +84,68 @@ impl Filter {
         self.end(ending, observer);
     }
 
+    /// The next passage that a check of the policy is to judge. Each comes once, however often its text stands in the
+    /// stream; [`judge`](Filter::judge) tells its judgement.
+    ///
+    /// ```
+    /// use holdback::hold::Judgement;
+    /// use holdback::rule::Check;
+    /// use holdback::{Dialect, Filter, Policy};
+    /// use std::time::Instant;
+    ///
+    /// let policy = Policy::builder().check(Check::gate("tone")).build()?;
+    /// let mut filter = Filter::new(&policy, Some(Dialect::Text));
+    /// filter.push("Well done. So".into(), Instant::now(), &mut ());
+    /// assert_eq!(filter.pop(), None);
+    /// let passage = filter.next_passage().expect("a sentence is complete");
+    /// filter.judge(passage.id(), Ok(Judgement::clear()), Instant::now(), &mut ());
+    /// assert_eq!(filter.pop().as_deref(), Some(&b"Well done. "[..]));
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn next_passage(&mut self) -> Option<Passage> {
+        if self.ending.is_some() {
+            return None;
+        }
+        match &mut self.state {
+            State::Undecided(_) => None,
+            State::Text(text) => text.next_passage(),
+            State::Events(events) => events.next_passage(),
+            State::Json(document) => document.next_passage(),
+        }
+    }
+
+    /// Takes the judgement on a passage. What may leave is then had from [`pop`](Filter::pop).
+    ///
+    /// A stream whose upstream is at its end ends with the last judgement that it waits for.
+    pub fn judge(
+        &mut self,
+        passage: PassageId,
+        judged: Result<Judgement, Unjudged>,
+        now: Instant,
+        observer: &mut dyn Observer,
+    ) {
+        if self.ending.is_some() {
+            return;
+        }
+        let ending = match &mut self.state {
+            State::Undecided(_) => None,
+            State::Text(text) => text.judge(passage, &judged, now, observer),
+            State::Events(events) => events.judge(passage, judged, now, observer),
+            State::Json(document) => document.judge(passage, judged, now, observer),
+        };
+        self.end(ending, observer);
+    }
+
+    /// Whether so much waits for judgements that no more should be pushed before one was told
+    /// ([`Check::max_held`](crate::rule::Check::max_held)).
+    pub fn is_full(&self) -> bool {
+        match &self.state {
+            State::Undecided(_) | State::Json(_) => false,
+            State::Text(text) => text.is_full(),
+            State::Events(events) => events.is_full(),
+        }
+    }
+
     /// Takes an event that no rule can read, such as a message of sound among those of text, and lets it leave as it is when
     /// its turn has come. The framing must be known, and be one in which each push is an event; in any other this is
     /// nothing but a fault of the stream.
@@ -111,7 +174,7 @@ impl Filter {
         self.end(ending, observer);
     }
 
-    /// The upstream came to its end.
+    /// The upstream came to its end. So does the stream, unless its end waits for judgements.
     pub fn finish(&mut self, now: Instant, observer: &mut dyn Observer) {
         if self.ending.is_some() {
             return;
@@ -121,12 +184,12 @@ impl Filter {
         }
         self.reconsider(now, observer);
         let ending = match &mut self.state {
-            State::Undecided(_) => Ending::Complete,
+            State::Undecided(_) => Some(Ending::Complete),
             State::Text(text) => text.finish(now, observer),
             State::Events(events) => events.finish(now, observer),
             State::Json(document) => document.finish(now, observer),
         };
-        self.end(Some(ending), observer);
+        self.end(ending, observer);
     }
 
     /// The upstream failed, nothing came for too long, or the server stops: the protocol's error form, held text withheld.

@@ -3,7 +3,7 @@
 use super::coding::Coding;
 use super::cuts::Cuts;
 use super::splice::Quoted;
-use crate::hold::{Channel, Part, Released};
+use crate::hold::{Channel, Judgement, Part, Passage, PassageId, Released, Unjudged};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use std::ops::Range;
 
@@ -32,6 +32,8 @@ pub(crate) struct Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
+    /// Is to be paused as soon as all that came is judged.
+    Pausing,
     /// Was at its end for the time being: what was held from this offset on is decided as if it were.
     Paused {
         from: u64,
@@ -119,7 +121,15 @@ impl Lane {
     /// If the channel goes on, it goes on as if nothing had been; a match that reaches back into what has left by
     /// then is [`Unexpected`].
     pub(crate) fn pause(&mut self, verdicts: &mut Vec<Verdict>) {
-        if self.phase != Phase::Open || self.decided == self.len || self.coding.is_open() || self.is_terminated() {
+        if !matches!(self.phase, Phase::Open | Phase::Pausing) || self.decided == self.len || self.is_terminated() {
+            return;
+        }
+        if self.coding.is_open() {
+            return;
+        }
+        self.channel.end_passages();
+        if self.channel.cleared() < self.len {
+            self.phase = Phase::Pausing;
             return;
         }
         let from = self.decided;
@@ -160,7 +170,48 @@ impl Lane {
         Ok(was_open.then_some(self.len))
     }
 
+    /// The next passage that a check is to judge.
+    pub(crate) fn next_passage(&mut self) -> Option<Passage> {
+        self.channel.next_passage()
+    }
+
+    /// Takes a judgement on a passage, be it one of this channel's or not.
+    pub(crate) fn judge(
+        &mut self,
+        passage: PassageId,
+        judged: &Result<Judgement, Unjudged>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), Unexpected> {
+        let from = self.channel.decided();
+        let released = self.channel.judge(passage, judged);
+        let result = settle(&mut self.cuts, &mut self.edited, self.decided, from, &released);
+        report(&released, &self.phase, self.decided, verdicts);
+        self.decide(self.channel.decided());
+        if self.phase == Phase::Pausing {
+            self.pause(verdicts);
+        }
+        result
+    }
+
+    /// Whether its end, or what ends it, waits for a judgement.
+    pub(crate) fn awaits_judgement(&self) -> bool {
+        self.channel.awaits_judgement()
+    }
+
+    /// Whether so much of it waits for a judgement that no more of it should come before one does.
+    pub(crate) fn is_full(&self) -> bool {
+        self.channel.is_full()
+    }
+
+    /// Whether a passage of it is not judged yet.
+    pub(crate) fn has_unjudged(&self) -> bool {
+        self.channel.has_unjudged()
+    }
+
     fn take(&mut self, delta: &[u8], verdicts: &mut Vec<Verdict>) -> Result<(), Unexpected> {
+        if self.phase == Phase::Pausing {
+            self.phase = Phase::Resumed;
+        }
         if let Some(places) = self.cuts.places_mut() {
             places.push(self.len, delta);
         }
@@ -204,7 +255,7 @@ impl Lane {
 
     /// Whether all of its text has come, and may leave.
     pub(crate) fn is_whole(&self) -> bool {
-        self.is_finished() && !self.is_terminated()
+        self.is_finished() && !self.is_terminated() && self.decided == self.len
     }
 
     pub(crate) fn is_terminated(&self) -> bool {
@@ -233,7 +284,7 @@ impl Lane {
         }
         self.cuts.forget(match self.phase {
             Phase::Paused { from } => until.min(from),
-            Phase::Open | Phase::Resumed | Phase::Finished => until,
+            Phase::Open | Phase::Pausing | Phase::Resumed | Phase::Finished => until,
         });
     }
 }

@@ -1,13 +1,14 @@
 //! All channels of a stream, and what is found in them.
 
+use super::asking::Asking;
 use super::coding::Coding;
 use super::cuts::Cuts;
 use super::lane::{Added, Lane};
 use super::rows::Role;
 use super::snapshot::{Before, Shows, Snapshot};
-use super::table::{Found, is_named};
+use super::table::{Found, NO_LANE, is_named};
 use super::{Failure, Observer};
-use crate::hold::{Channel, Part};
+use crate::hold::{Channel, Judgement, Part, PassageId, Unjudged};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
@@ -28,6 +29,8 @@ pub(crate) struct Lanes {
     most: usize,
     /// The verdict that ends the stream.
     stop: Option<Verdict>,
+    /// What checks are asked, if the policy has any.
+    asking: Option<Box<Asking>>,
     verdicts: Vec<Verdict>,
     text: Vec<u8>,
 }
@@ -58,6 +61,7 @@ pub(crate) struct Entry {
     pub(crate) role: Role,
     /// How its text stands on the wire, before any of it came.
     pub(crate) coding: Coding,
+    tells: Tells,
     snapshot: Snapshot,
     /// What has left of it, as the content of a JSON string, if that is kept.
     pub(crate) left: Option<Vec<u8>>,
@@ -66,6 +70,14 @@ pub(crate) struct Entry {
     /// Number of the event that named it last, were it with an empty text.
     last_seen: u64,
     last_start: u64,
+}
+
+/// Whether an observer hears from a channel what is found in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tells {
+    Verdicts,
+    /// Another one with the same text does.
+    Nothing,
 }
 
 /// What became of a text of its own.
@@ -95,6 +107,7 @@ impl Lanes {
             own: Default::default(),
             most,
             stop: None,
+            asking: Asking::under(policy),
             verdicts: Vec::new(),
             text: Vec::new(),
         }
@@ -118,18 +131,26 @@ impl Lanes {
             lane.cuts.keep_places(unit);
         }
         let id = self.entries.len() as u32;
-        self.entries.push(Entry {
-            lane,
-            key,
-            role,
-            coding,
-            snapshot: Snapshot::default(),
-            left: None,
-            last_event: 0,
-            last_seen: 0,
-            last_start: 0,
-        });
+        self.entries.push(Entry::new(lane, key, role, coding));
         self.by_key.insert(key, id);
+        Ok(id)
+    }
+
+    /// A channel for a text that is whole, and that checks are asked about. `tells` says whether it is this one that tells
+    /// what is found in it.
+    pub(crate) fn open_own(
+        &mut self,
+        found: &Found,
+        kind: ChannelKind,
+        coding: Coding,
+        tells: Tells,
+    ) -> Result<u32, Failure> {
+        if self.entries.len() >= self.most {
+            return Err(Failure::Overflow);
+        }
+        let lane = Lane::new(&self.policy, kind, coding);
+        let id = self.entries.len() as u32;
+        self.entries.push(Entry { tells, ..Entry::new(lane, Key::of(found, NO_LANE), found.role, coding) });
         Ok(id)
     }
 
@@ -146,7 +167,7 @@ impl Lanes {
 
     /// No event waits any more: forgets channels that are over.
     pub(crate) fn forget_over(&mut self) {
-        if self.by_key.is_empty() {
+        if self.by_key.is_empty() && !self.entries.iter().any(|entry| entry.lane.has_unjudged()) {
             self.entries.clear();
         }
     }
@@ -158,6 +179,8 @@ impl Lanes {
             let is_over = is_named(entry.key.choice) && entry.lane.is_finished();
             if by_key.get(&entry.key) == Some(&id) && !is_over {
                 self.by_key.insert(entry.key, self.entries.len() as u32);
+                self.entries.push(entry);
+            } else if entry.lane.has_unjudged() {
                 self.entries.push(entry);
             }
         }
@@ -198,9 +221,10 @@ impl Lanes {
         if !raw.is_empty() && entry.last_event != event {
             (entry.last_event, entry.last_start) = (event, entry.lane.len());
         }
-        let added = entry.lane.push(raw, &mut self.verdicts);
+        let added = entry.lane.push(raw, &mut self.verdicts).map_err(|_| Failure::Malformed);
         self.report(id, observer);
-        added.map_err(|_| Failure::Malformed)
+        self.ask(id, observer)?;
+        added
     }
 
     /// How a snapshot's value stands to the ones before it; `primary` is the channel that it repeats.
@@ -240,14 +264,85 @@ impl Lanes {
         for id in lanes {
             self.entries[id as usize].lane.pause(&mut self.verdicts);
             self.report(id, observer);
+            // What it finds known already has no text behind it that it could contradict.
+            let _known = self.ask(id, observer);
         }
     }
 
     /// A channel is at its end; gives back where the unit ended that was open.
     pub(crate) fn finish(&mut self, id: u32, observer: &mut dyn Observer) -> Result<Option<u64>, Failure> {
-        let closed = self.entries[id as usize].lane.finish(&mut self.verdicts);
+        let closed = self.entries[id as usize].lane.finish(&mut self.verdicts).map_err(|_| Failure::Malformed);
         self.report(id, observer);
-        closed.map_err(|_| Failure::Malformed)
+        self.ask(id, observer)?;
+        closed
+    }
+
+    /// Hands on what a channel wants judged, and tells it what is known already.
+    fn ask(&mut self, id: u32, observer: &mut dyn Observer) -> Result<(), Failure> {
+        let Some(asking) = &mut self.asking else { return Ok(()) };
+        let mut known = Vec::new();
+        while let Some(passage) = self.entries[id as usize].lane.next_passage() {
+            let (passage, judged) = (passage.id(), asking.ask(passage));
+            known.extend(judged.map(|judged| (passage, judged)));
+        }
+        for (passage, judged) in known {
+            self.judge_in(id, passage, &judged, observer)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a judgement.
+    pub(crate) fn judge(
+        &mut self,
+        passage: PassageId,
+        judged: Result<Judgement, Unjudged>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        for id in 0..self.entries.len() as u32 {
+            if self.stop.is_none() && self.entries[id as usize].lane.has_unjudged() {
+                self.judge_in(id, passage, &judged, observer)?;
+            }
+        }
+        if let Some(asking) = &mut self.asking {
+            asking.remember(passage, judged);
+        }
+        Ok(())
+    }
+
+    fn judge_in(
+        &mut self,
+        id: u32,
+        passage: PassageId,
+        judged: &Result<Judgement, Unjudged>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        let judged = self.entries[id as usize].lane.judge(passage, judged, &mut self.verdicts);
+        self.report(id, observer);
+        judged.map_err(|_| Failure::Malformed)
+    }
+
+    /// What checks are asked, if there are any.
+    pub(crate) fn asking(&mut self) -> Option<&mut Asking> {
+        self.asking.as_deref_mut()
+    }
+
+    pub(crate) fn has_checks(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    /// Whether a check watches channels of this kind.
+    pub(crate) fn asks_about(&self, kind: ChannelKind) -> bool {
+        self.asking.is_some() && !self.policy.checks_of(kind).is_empty()
+    }
+
+    /// Whether so much of a text waits for judgements that no more of it should come before one does.
+    pub(crate) fn is_full(&self) -> bool {
+        self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.is_full())
+    }
+
+    /// Whether the end of the stream waits for a judgement.
+    pub(crate) fn awaits_judgement(&self) -> bool {
+        self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.awaits_judgement())
     }
 
     /// Moderates a text that is whole; gives back what to cut, if anything.
@@ -267,7 +362,7 @@ impl Lanes {
         let mut decoder = coding;
         decoder.decode(raw, &mut text, &mut Vec::new());
         decoder.finish(&mut text);
-        let channel = self.own[kind as usize].get_or_insert_with(|| Channel::new(&self.policy, kind));
+        let channel = self.own[kind as usize].get_or_insert_with(|| Channel::of_rules(&self.policy, kind));
         let start = channel.len();
         let mut cuts = Cuts::default();
         let mut at = channel.decided();
@@ -346,12 +441,13 @@ impl Lanes {
         if entry.lane.is_terminated() && self.stop.is_none() {
             self.stop = self.verdicts.last().cloned();
         }
-        let is_told_elsewhere = entry.repeats()
-            && self
-                .of_choice(entry.key.choice)
-                .into_iter()
-                .map(|id| &self.entries[id as usize])
-                .any(|other| other.lane.kind() == kind && !other.repeats() && other.lane.len() > 0);
+        let is_told_elsewhere = entry.tells == Tells::Nothing
+            || entry.repeats()
+                && self
+                    .of_choice(entry.key.choice)
+                    .into_iter()
+                    .map(|id| &self.entries[id as usize])
+                    .any(|other| other.lane.kind() == kind && !other.repeats() && other.lane.len() > 0);
         for verdict in self.verdicts.drain(..) {
             if !is_told_elsewhere {
                 observer.verdict(kind, &verdict);
@@ -377,6 +473,21 @@ enum Step {
 }
 
 impl Entry {
+    fn new(lane: Lane, key: Key, role: Role, coding: Coding) -> Entry {
+        Entry {
+            lane,
+            key,
+            role,
+            coding,
+            tells: Tells::Verdicts,
+            snapshot: Snapshot::default(),
+            left: None,
+            last_event: 0,
+            last_seen: 0,
+            last_start: 0,
+        }
+    }
+
     /// Whether it is a part of a tool call.
     pub(crate) fn is_of_call(&self) -> bool {
         self.lane.kind() == ChannelKind::ToolArgs

@@ -12,6 +12,7 @@
 //! only the touched strings spliced.
 
 mod args;
+mod asking;
 mod beginning;
 mod coding;
 mod coverage;

@@ -7,19 +7,22 @@ mod dependent;
 mod leave;
 mod reading;
 
+pub(crate) use leave::Lost;
+
 use super::coding::Coding;
 use super::dialects::envelope;
 use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
 use super::json::Kind;
-use super::lanes::{Entry, Key, Lanes, Stops, coding_of};
-use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Touch, Waiting};
+use super::lanes::{Entry, Key, Lanes, Stops, Tells, coding_of};
+use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Stopped, Touch, Waiting};
 use super::reader::Reader;
 use super::renamed::Renamed;
 use super::rows::{Label, Role};
 use super::splice::{Quoted, Splice};
 use super::table::{Found, NO_LANE, Part, Table};
 use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
+use crate::hold::{Judgement, Passage, PassageId, Unjudged};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
 use reading::{Around, Content, PASSES, Pass, Reading, emptied, is_finish, note_sides, pass_of, says_only_a_delta};
@@ -85,6 +88,7 @@ pub(crate) struct Incoming {
     fields: usize,
     /// Choices of which it tells the end.
     finished: Vec<u32>,
+    stopped: Option<Box<Stopped>>,
 }
 
 /// What an event says about the stream.
@@ -118,6 +122,7 @@ impl Incoming {
             renamed: Renamed::default(),
             fields: 0,
             finished: Vec::new(),
+            stopped: None,
         }
     }
 
@@ -190,7 +195,15 @@ impl Moderator {
         let reading = Reading { text, payload: &event.payload, tape: reader.tape(), found: reader.found() };
         self.read_fields(&reading, incoming, &mut signals, observer)?;
         if self.lanes.stop().is_some() {
-            self.stop_event(&reading, incoming);
+            incoming.edits.extend(self.stop_edits(&reading, &incoming.raw));
+        } else if self.lanes.has_checks() {
+            incoming.stopped = Some(Box::new(Stopped {
+                is_own_ending: signals.is_own_ending,
+                has_choice: signals.has_choice,
+                edits: self.stop_edits(&reading, &incoming.raw),
+                payload: event.payload.clone(),
+                finished: incoming.finished.clone(),
+            }));
         }
         if self.split_bytes.is_some() && reading.found.iter().all(|found| says_only_a_delta(&reading, found)) {
             incoming.parts = Parts::Two;
@@ -247,8 +260,9 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, citations, wrap, parts, keep, number, fields, .. } = event;
-        self.queue.push(Waiting { raw, since: now, edits, sides, citations, wrap, parts, keep, number, fields });
+        let Incoming { raw, edits, sides, citations, wrap, parts, keep, number, fields, stopped, .. } = event;
+        let since = now;
+        self.queue.push(Waiting { raw, since, edits, sides, citations, wrap, parts, keep, number, fields, stopped });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -288,6 +302,31 @@ impl Moderator {
 
     pub(crate) fn stop(&self) -> Option<&Verdict> {
         self.lanes.stop()
+    }
+
+    /// The next passage that a check is to judge.
+    pub(crate) fn next_passage(&mut self) -> Option<Passage> {
+        self.lanes.asking()?.next_passage()
+    }
+
+    /// Takes a judgement.
+    pub(crate) fn judge(
+        &mut self,
+        passage: PassageId,
+        judged: Result<Judgement, Unjudged>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        self.lanes.judge(passage, judged, observer)
+    }
+
+    /// Whether the end of the stream waits for a judgement.
+    pub(crate) fn awaits_judgement(&self) -> bool {
+        self.lanes.awaits_judgement()
+    }
+
+    /// Whether so much of a text waits for judgements that no more of it should come before one does.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lanes.is_full()
     }
 
     /// The choices seen, by index.
@@ -345,21 +384,26 @@ impl Moderator {
     ) -> Result<(), Failure> {
         let node = reading.tape.node(found.node as usize);
         match found.role {
-            Role::Own(kind) => self.own_field(reading, found, kind, Coding::TEXT, event, observer),
-            Role::Request => self.own_field(reading, found, ChannelKind::Text, Coding::TEXT, event, observer),
+            Role::Own(kind) => {
+                self.own_field(reading, found, kind, Coding::TEXT, Tells::Verdicts, event, observer)?;
+            }
+            Role::Request => {
+                let kind = ChannelKind::Text;
+                self.own_field(reading, found, kind, Coding::TEXT, Tells::Verdicts, event, observer)?;
+            }
             Role::Repeat(label) => {
                 self.end_of(found, label, observer)?;
                 signals.is_own_ending = true;
-                self.shown_again(reading, found, label, event, observer);
+                self.shown_again(reading, found, label, event, observer)?;
             }
-            Role::Excerpt(label) => self.shown_again(reading, found, label, event, observer),
+            Role::Excerpt(label) => self.shown_again(reading, found, label, event, observer)?,
             Role::OwnBytes(kind) => {
                 if self.own(kind, Coding::Bare, &reading.bytes_of(found.node as usize), observer).is_some() {
                     event.edits.push(emptied(reading.payload.place(around.side.clone()), &event.raw));
                 }
             }
             Role::Text(label) | Role::Snapshot(label) if matches!(node.kind, Kind::Object | Kind::Array) => {
-                self.own_field(reading, found, label.kind, Coding::JSON, event, observer);
+                self.own_field(reading, found, label.kind, Coding::JSON, Tells::Verdicts, event, observer)?;
                 // Half a value is no JSON.
                 signals.is_own_ending |= self.lanes.stop().is_some();
             }
@@ -485,29 +529,47 @@ impl Moderator {
         label: Label,
         event: &mut Incoming,
         observer: &mut dyn Observer,
-    ) {
+    ) -> Result<(), Failure> {
         let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
-        let observer: &mut dyn Observer = if is_told { &mut () } else { observer };
-        self.own_field(reading, found, label.kind, coding_of(found.role), event, observer);
+        let tells = if is_told { Tells::Nothing } else { Tells::Verdicts };
+        self.own_field(reading, found, label.kind, coding_of(found.role), tells, event, observer)
     }
 
     /// Moderates a key, a string, a number or a JSON value that is a text of its own.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one field; a struct would be built here only")]
     fn own_field(
         &mut self,
         reading: &Reading<'_>,
         found: &Found,
         kind: ChannelKind,
         of_string: Coding,
+        tells: Tells,
         event: &mut Incoming,
         observer: &mut dyn Observer,
-    ) {
+    ) -> Result<(), Failure> {
         let (span, coding) = found.own_text(reading.tape, of_string);
+        if self.is_asked_about(reading, found, kind) {
+            let lane = self.lanes.open_own(found, kind, coding, tells)?;
+            let content = reading.string(span);
+            self.push(lane, content.bytes, content, Touch::Splice, event, observer)?;
+            return self.finish_lanes(vec![lane], observer);
+        }
+        let observer: &mut dyn Observer = if tells == Tells::Nothing { &mut () } else { observer };
         let stops = if found.role == Role::Request { Stops::Nothing } else { Stops::Stream };
-        let Some(with) = self.own_text(kind, stops, coding, &reading.text[span.clone()], observer) else { return };
+        let Some(with) = self.own_text(kind, stops, coding, &reading.text[span.clone()], observer) else {
+            return Ok(());
+        };
         if found.part == Part::Key {
             event.renamed.note(found.node, event.edits.len());
         }
         event.edits.push(Edit { span: reading.payload.place(span), with });
+        Ok(())
+    }
+
+    /// Whether checks watch a text of its own. They see neither keys nor numbers, nor what the client itself has said.
+    fn is_asked_about(&self, reading: &Reading<'_>, found: &Found, kind: ChannelKind) -> bool {
+        let is_number = || reading.tape.node(found.node as usize).kind == Kind::Number;
+        self.lanes.asks_about(kind) && found.role != Role::Request && found.part == Part::Value && !is_number()
     }
 
     /// Takes the delta of a channel and makes the event wait for it.
@@ -606,7 +668,8 @@ impl Moderator {
 
     /// An event that the policy has stopped must not say that the upstream came to its own end, nor call a tool with
     /// what is left of its arguments.
-    fn stop_event(&self, reading: &Reading<'_>, event: &mut Incoming) {
+    fn stop_edits(&self, reading: &Reading<'_>, raw: &[u8]) -> Vec<Edit> {
+        let mut edits = Vec::new();
         let mut around = Around::default();
         for found in reading.found {
             around.note(reading, found);
@@ -614,15 +677,16 @@ impl Moderator {
             match found.role {
                 Role::Finish | Role::Reason => {
                     let with = format!("\"{}\"", self.stop_reason).into_bytes();
-                    event.edits.push(Edit { span: reading.payload.place(span), with });
+                    edits.push(Edit { span: reading.payload.place(span), with });
                 }
                 Role::WholeCall => {
                     let call = if around.calls.contains(&span.start) { around.calls.clone() } else { span };
-                    event.edits.push(emptied(reading.payload.place(call), &event.raw));
+                    edits.push(emptied(reading.payload.place(call), raw));
                 }
                 _ => {}
             }
         }
+        edits
     }
 
     fn is_atomic(&self, entry: &Entry) -> bool {

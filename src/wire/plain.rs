@@ -1,7 +1,7 @@
 //! Plain text: one channel, no events.
 
 use super::{Ending, Observer};
-use crate::hold::{Channel, Part, Released};
+use crate::hold::{Channel, Judgement, Part, Passage, PassageId, Released, Unjudged};
 use crate::policy::{ChannelKind, Policy};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -14,36 +14,77 @@ pub(crate) struct PlainText {
     /// Up to which offset the text had come, and when; what is decided is forgotten.
     arrivals: VecDeque<(u64, Instant)>,
     out: VecDeque<Bytes>,
+    extent: Extent,
+}
+
+/// Whether all of the text has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    SoFar,
+    Whole,
 }
 
 impl PlainText {
     pub(crate) fn new(policy: &Policy) -> PlainText {
         let channel = Channel::new(policy, ChannelKind::Text);
-        PlainText { channel, arrivals: VecDeque::new(), out: VecDeque::new() }
+        PlainText { channel, arrivals: VecDeque::new(), out: VecDeque::new(), extent: Extent::SoFar }
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
         self.arrivals.push_back((self.channel.len() + chunk.len() as u64, now));
         let released = self.channel.push(&chunk);
         hand_out(&released, &chunk, &self.arrivals, &mut self.out, now, observer);
+        self.forget_arrivals();
+        self.ending()
+    }
+
+    /// The end of the stream, given back, may wait for judgements.
+    pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
+        let released = self.channel.finish();
+        hand_out(&released, &Bytes::new(), &self.arrivals, &mut self.out, now, observer);
+        self.forget_arrivals();
+        self.extent = Extent::Whole;
+        self.ending()
+    }
+
+    /// The next passage that a check is to judge.
+    pub(crate) fn next_passage(&mut self) -> Option<Passage> {
+        self.channel.next_passage()
+    }
+
+    /// Takes a judgement; gives back the ending if it brought one.
+    pub(crate) fn judge(
+        &mut self,
+        passage: PassageId,
+        judged: &Result<Judgement, Unjudged>,
+        now: Instant,
+        observer: &mut dyn Observer,
+    ) -> Option<Ending> {
+        let released = self.channel.judge(passage, judged);
+        hand_out(&released, &Bytes::new(), &self.arrivals, &mut self.out, now, observer);
+        self.forget_arrivals();
+        self.ending()
+    }
+
+    /// Whether so much waits for judgements that no more should come before one does.
+    pub(crate) fn is_full(&self) -> bool {
+        self.channel.is_full()
+    }
+
+    fn forget_arrivals(&mut self) {
         while self.arrivals.front().is_some_and(|(until, _)| *until <= self.channel.decided()) {
             self.arrivals.pop_front();
         }
-        self.stopped()
-    }
-
-    pub(crate) fn finish(&mut self, now: Instant, observer: &mut dyn Observer) -> Ending {
-        let released = self.channel.finish();
-        hand_out(&released, &Bytes::new(), &self.arrivals, &mut self.out, now, observer);
-        self.stopped().unwrap_or(Ending::Complete)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         self.out.pop_front()
     }
 
-    fn stopped(&self) -> Option<Ending> {
-        self.channel.terminated().cloned().map(Ending::Terminated)
+    fn ending(&self) -> Option<Ending> {
+        let is_complete = self.extent == Extent::Whole && !self.channel.awaits_judgement();
+        let stopped = self.channel.terminated().cloned().map(Ending::Terminated);
+        stopped.or(is_complete.then_some(Ending::Complete))
     }
 }
 

@@ -36,6 +36,21 @@ pub(crate) struct Waiting {
     pub(crate) number: Option<u64>,
     /// How many of the queue's fields are this event's.
     pub(crate) fields: usize,
+    /// What it is should the stream end within it: known beforehand where checks may say so late.
+    pub(crate) stopped: Option<Box<Stopped>>,
+}
+
+/// What becomes of an event in which the stream ends.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    /// It tells of an end as the policy's own endings do, and never leaves.
+    pub(crate) is_own_ending: bool,
+    pub(crate) has_choice: bool,
+    /// What it must not say.
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) payload: Payload,
+    /// Choices of which it tells the end.
+    pub(crate) finished: Vec<u32>,
 }
 
 /// Whether an event may leave in two parts.
@@ -220,6 +235,18 @@ impl Queue {
         self.left += event.fields as u64;
         fields.extend(self.fields.drain(..event.fields));
         Some(event)
+    }
+
+    pub(crate) fn front_mut(&mut self) -> Option<&mut Waiting> {
+        self.events.front_mut()
+    }
+
+    /// Takes out everything that waits; gives back what is known of it should the stream end.
+    pub(crate) fn clear(&mut self) -> Vec<Stopped> {
+        self.bytes = 0;
+        self.left += self.fields.len() as u64;
+        self.fields.clear();
+        self.events.drain(..).filter_map(|event| event.stopped).map(|stopped| *stopped).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

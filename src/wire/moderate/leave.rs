@@ -1,13 +1,13 @@
 //! How events leave: in order, each when every text in it is decided, with what was cut spliced out.
 
 use super::{Choice, Moderator, emptied};
-use crate::wire::Observer;
 use crate::wire::coding::Coding;
 use crate::wire::framing::{BOM, Wrap, reseal, reseal_chunk, rewritten};
 use crate::wire::grammar::Kept;
-use crate::wire::queue::{Edit, End, Field, Parts, Side, Touch, Waiting, apply};
+use crate::wire::queue::{Edit, End, Field, Parts, Payload, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
 use crate::wire::table::is_named;
+use crate::wire::{Ending, Observer};
 use bytes::Bytes;
 use std::ops::Range;
 use std::time::Instant;
@@ -18,6 +18,14 @@ pub(super) enum Extent {
     All,
     /// Only what is decided; the stream ends here.
     Decided,
+}
+
+/// Events that never left.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// The first of them, where it tells of an end as the policy's own endings do: its bytes, where its JSON text is,
+    /// and whether it speaks of a choice.
+    pub(crate) last: Option<(Bytes, Payload, bool)>,
 }
 
 impl Moderator {
@@ -47,10 +55,59 @@ impl Moderator {
     }
 
     /// The stream ends here: what is decided leaves, the rest never does.
-    pub(crate) fn flush(&mut self, now: Instant, observer: &mut dyn Observer) {
-        while !self.queue.is_empty() {
-            self.leave(Extent::Decided, now, observer);
+    ///
+    /// Under checks the stream may end in an event that was read long ago. It is the last one to leave then; gives it
+    /// back, or what comes in its place, if anything was lost with it.
+    pub(crate) fn flush(&mut self, ending: &Ending, now: Instant, observer: &mut dyn Observer) -> Option<Lost> {
+        if !self.lanes.has_checks() {
+            while !self.queue.is_empty() {
+                self.leave(Extent::Decided, now, observer);
+            }
+            return None;
         }
+        while self.is_front_ready() {
+            self.leave(Extent::All, now, observer);
+        }
+        let mut lost = None;
+        if let Some(last) = self.queue.front_mut() {
+            let stopped = last.stopped.take();
+            match stopped {
+                Some(stopped) if stopped.is_own_ending => {
+                    lost = Some(Lost { last: Some((last.raw.clone(), stopped.payload, stopped.has_choice)) });
+                    self.reopen(stopped.finished);
+                }
+                // What tells a choice's end cannot be half of it, unless the end is the policy's.
+                Some(stopped) if !stopped.finished.is_empty() && !matches!(ending, Ending::Terminated(_)) => {
+                    lost = Some(Lost { last: None });
+                    self.reopen(stopped.finished);
+                }
+                stopped => {
+                    lost = Some(Lost { last: None });
+                    last.edits.extend(stopped.map_or_else(Vec::new, |stopped| stopped.edits));
+                    self.leave(Extent::Decided, now, observer);
+                }
+            }
+        }
+        for stopped in self.queue.clear() {
+            self.reopen(stopped.finished);
+        }
+        lost
+    }
+
+    /// A document leaves with what is decided; where it stopped, it does not say that it came to its own end.
+    pub(crate) fn leave_whole(&mut self, now: Instant) {
+        if self.lanes.stop().is_some()
+            && let Some(document) = self.queue.front_mut()
+            && let Some(stopped) = document.stopped.take()
+        {
+            document.edits.extend(stopped.edits);
+        }
+        self.leave(Extent::Decided, now, &mut ());
+    }
+
+    /// Events that tell the end of these choices never leave.
+    fn reopen(&mut self, choices: Vec<u32>) {
+        self.choices.extend(choices.into_iter().map(|choice| (choice, Choice::Open)));
     }
 
     fn is_front_ready(&self) -> bool {

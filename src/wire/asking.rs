@@ -1,0 +1,49 @@
+//! What the checks of a stream are asked, and what they have answered.
+
+use crate::hold::{Judgement, Passage, PassageId, Unjudged};
+use crate::policy::Policy;
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// Each passage is asked about once, wherever and however often it stands in the stream: deltas, and what shows them
+/// again, are judged alike.
+#[derive(Debug, Default)]
+pub(crate) struct Asking {
+    /// Not handed on yet.
+    passages: VecDeque<Passage>,
+    /// Handed on or about to be, and not answered.
+    asked: HashSet<PassageId>,
+    answers: HashMap<PassageId, Result<Judgement, Unjudged>>,
+}
+
+/// Some 8 MiB of text in sentences. What is older and shown again is asked about again.
+const MOST_ANSWERS: usize = 1 << 16;
+
+impl Asking {
+    /// Nothing asked yet; `None` under a policy without checks.
+    pub(crate) fn under(policy: &Policy) -> Option<Box<Asking>> {
+        (policy.checks().len() > 0).then(Box::default)
+    }
+
+    /// Asks about a passage; gives back the answer if there is one already.
+    pub(crate) fn ask(&mut self, passage: Passage) -> Option<Result<Judgement, Unjudged>> {
+        let answer = self.answers.get(&passage.id());
+        if answer.is_none() && self.asked.insert(passage.id()) {
+            self.passages.push_back(passage);
+        }
+        answer.cloned()
+    }
+
+    pub(crate) fn next_passage(&mut self) -> Option<Passage> {
+        self.passages.pop_front()
+    }
+
+    pub(crate) fn remember(&mut self, passage: PassageId, judged: Result<Judgement, Unjudged>) {
+        if !self.asked.remove(&passage) {
+            return;
+        }
+        if self.answers.len() >= MOST_ANSWERS {
+            self.answers.clear();
+        }
+        self.answers.insert(passage, judged);
+    }
+}
