@@ -59,6 +59,8 @@ pub mod wire;
 
 #[cfg(feature = "body")]
 pub mod body;
+#[cfg(feature = "body")]
+pub mod check;
 #[cfg(feature = "sidecar")]
 pub mod sidecar;
 #[cfg(feature = "tower")]

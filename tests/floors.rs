@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. `body`, `tower` and `sidecar` are the ways in.
-const FLOORS: [&str; 9] = ["error", "rule", "scan", "policy", "hold", "wire", "body", "tower", "sidecar"];
+const FLOORS: [&str; 10] = ["error", "rule", "scan", "policy", "hold", "wire", "check", "body", "tower", "sidecar"];
 
 /// Crates that the floors which only compute must not know: no I/O, no clock, no async, no randomness.
 const SEALED_UP_TO: &str = "wire";

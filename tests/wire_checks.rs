@@ -7,7 +7,7 @@ mod drive;
 mod rng;
 
 use bytes::Bytes;
-use drive::{Notes, Output, Recorded, recorded};
+use drive::{Notes, Output, Recorded, payloads, recorded};
 use holdback::hold::{Judgement, Passage, Unjudged};
 use holdback::policy::Reason;
 use holdback::rule::{Check, OnFailure, Passages};
@@ -227,6 +227,10 @@ fn the_end_waits_for_a_check_at_the_end() {
         Ok(Judgement::clear())
     });
     assert_eq!(output.text(), input);
+    let output = at_any_time(&policy, CHAT, input.as_bytes(), |_| Ok(Judgement::terminate()));
+    assert_eq!(said(&output), DELTAS.concat());
+    assert_eq!(output.text().matches("\"finish_reason\":\"content_filter\"").count(), 1, "{}", output.text());
+    assert!(!output.text().contains("\"stop\"") && output.text().ends_with(DONE), "{}", output.text());
 }
 
 #[test]
@@ -327,4 +331,41 @@ fn recorded_streams_do_not_depend_on_when_they_are_judged() {
             assert_eq!(text, expected, "{name} at {size}, {when:?}");
         }
     }
+}
+
+/// Ends what a hash of the text says.
+fn ends_by_hash(passage: &Passage) -> Judged {
+    let bytes = passage.text_in_context().bytes();
+    let hash = bytes.fold(11_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    if hash % 24 == 0 { Ok(Judgement::terminate()) } else { by_hash(passage) }
+}
+
+#[test]
+fn recorded_streams_end_alike_whenever_they_are_judged() {
+    let check = Check::gate("tone").passages(Passages::Characters(12));
+    let policy = Policy::builder().check(check).build().unwrap();
+    let usage = r#",?(?:"(usage|usageMetadata)":(null|\{([^{}]|\{[^{}]*\})*\})|"bytes":"[^"]*"|"[A-Za-z_]*([Tt]okens|_count|_duration)[A-Za-z_]*":\d+)"#;
+    let usage = regex::Regex::new(usage).unwrap();
+    let mut ended = 0;
+    for Recorded { name, dialect, bytes: input } in recorded() {
+        let whole = judged(&policy, Some(dialect), &input, input.len(), When::AtOnce, ends_by_hash);
+        if !matches!(whole.ending, Ending::Terminated(_)) {
+            continue;
+        }
+        ended += 1;
+        for (size, when) in
+            [(1, When::AtOnce), (7, When::AtTheEnd), (64, When::Sometime(1)), (input.len(), When::Sometime(2))]
+        {
+            let output = judged(&policy, Some(dialect), &input, size, when, ends_by_hash);
+            // What the model has used by the end is told as far as it is known by then.
+            let [text, expected] = [&output, &whole].map(|output| {
+                let text = payloads(&output.bytes).join("\n");
+                usage.replace_all(&text, "").into_owned()
+            });
+            let same = text.bytes().zip(expected.bytes()).take_while(|(a, b)| a == b).count();
+            let [left, right] = [&text, &expected].map(|text| String::from_utf8_lossy(&text.as_bytes()[same..]));
+            assert_eq!(left, right, "{name} at {size}, {when:?}, from byte {same}");
+        }
+    }
+    println!("{ended} streams ended");
 }

@@ -3,6 +3,7 @@
 use super::session::Session;
 use super::wait::{Times, Wait};
 use super::{Begun, Error, NoTimer, Shutdown, Timer};
+use crate::check::{Checks, Driver, Judged};
 use crate::wire::{Ending, Failure, Filter, Observer};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
@@ -36,6 +37,9 @@ pin_project! {
         upstream: Option<B>,
         session: Session<O>,
         timer: T,
+        checks: Checks,
+        // Made with the first passage that is asked about: most streams have none.
+        driver: Option<Driver<T::Sleep>>,
         // For the upstream to say something, for all of it, and for anything to be handed out.
         #[pin]
         idle: Wait<T::Sleep>,
@@ -64,6 +68,8 @@ impl<B: Body, O: Observer> Moderated<B, O> {
             upstream: Some(upstream),
             session: Session::new(filter, observer),
             timer: NoTimer,
+            checks: Checks::new(),
+            driver: None,
             idle: Wait::new(None),
             total: Wait::new(None),
             quiet: Wait::new(None),
@@ -105,6 +111,12 @@ impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
         self.timed(timer, times)
     }
 
+    /// Has `checks` answer for the policy's checks. Without, each of them fails.
+    pub fn checks<U: Timer>(self, timer: U, checks: Checks) -> Moderated<B, O, U> {
+        let times = self.times();
+        Moderated { checks, ..self.timed(timer, times) }
+    }
+
     fn times(&self) -> Times {
         Times { idle: self.idle.limit(), total: self.total.limit(), quiet: self.quiet.limit() }
     }
@@ -115,6 +127,8 @@ impl<B: Body, O: Observer, T: Timer> Moderated<B, O, T> {
             upstream: self.upstream,
             session: self.session,
             timer,
+            checks: self.checks,
+            driver: None,
             idle: Wait::new(idle),
             total: Wait::new(total),
             quiet: Wait::new(quiet),
@@ -159,45 +173,63 @@ where
                 this.quiet.as_mut().is_over();
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            let Some(mut upstream) = this.upstream.as_mut().as_pin_mut() else {
+            if this.session.ending().is_some() {
                 let last = this.error.take().map(Err).or_else(|| this.trailers.take().map(Frame::trailers).map(Ok));
                 return Poll::Ready(last);
-            };
+            }
 
             let mut failure = None;
             let is_shut_down = this.shutdown.as_mut().is_some_and(|begun| Pin::new(begun).poll(cx).is_ready());
-            // An upstream that always has more is late all the same.
-            let is_late = this.total.as_mut().poll_expired(this.timer, cx).is_ready();
-            let polled = if is_shut_down || is_late { Poll::Pending } else { upstream.as_mut().poll_frame(cx) };
-            let now = this.timer.now();
-            match polled {
-                Poll::Pending if is_shut_down => this.session.fail(Ending::ShutDown, now),
-                Poll::Pending if is_late || this.idle.as_mut().poll_expired(this.timer, cx).is_ready() => {
-                    this.session.fail(Ending::TimedOut, now);
-                }
-                Poll::Pending => {
-                    ready!(this.quiet.as_mut().poll_expired(this.timer, cx));
-                    this.quiet.as_mut().is_over();
-                    if let Some(heartbeat) = this.session.heartbeat() {
-                        return Poll::Ready(Some(Ok(Frame::data(heartbeat))));
+            if is_shut_down {
+                this.session.fail(Ending::ShutDown, this.timer.now());
+            } else if this.total.as_mut().poll_expired(this.timer, cx).is_ready() {
+                // An upstream that always has more is late all the same.
+                this.session.fail(Ending::TimedOut, this.timer.now());
+            } else if let Poll::Ready(judged) = poll_judged(this.session, this.checks, this.driver, this.timer, cx) {
+                this.session.judge(judged, this.timer.now());
+            } else {
+                // While judgements lag behind, the upstream is not asked for more.
+                let is_asked = this.upstream.is_some() && !this.session.is_full();
+                let upstream = this.upstream.as_mut().as_pin_mut().filter(|_| is_asked);
+                let polled = upstream.map_or(Poll::Pending, |upstream| upstream.poll_frame(cx));
+                let now = this.timer.now();
+                match polled {
+                    Poll::Pending if is_asked && this.idle.as_mut().poll_expired(this.timer, cx).is_ready() => {
+                        this.session.fail(Ending::TimedOut, now);
                     }
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    this.idle.as_mut().is_over();
-                    match frame.into_data() {
-                        Ok(mut data) => this.session.push(data.copy_to_bytes(data.remaining()), now),
-                        Err(frame) => *this.trailers = frame.into_trailers().ok(),
+                    Poll::Pending => {
+                        if !is_asked {
+                            this.idle.as_mut().is_over();
+                        }
+                        ready!(this.quiet.as_mut().poll_expired(this.timer, cx));
+                        this.quiet.as_mut().is_over();
+                        if let Some(heartbeat) = this.session.heartbeat() {
+                            return Poll::Ready(Some(Ok(Frame::data(heartbeat))));
+                        }
                     }
-                    let is_last = this.trailers.is_some() || upstream.is_end_stream();
-                    if is_last && this.session.ending().is_none() {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        this.idle.as_mut().is_over();
+                        match frame.into_data() {
+                            Ok(mut data) => this.session.push(data.copy_to_bytes(data.remaining()), now),
+                            Err(frame) => *this.trailers = frame.into_trailers().ok(),
+                        }
+                        let is_last = this.trailers.is_some()
+                            || this.upstream.as_ref().as_pin_ref().is_some_and(|body| body.is_end_stream());
+                        if is_last && this.session.ending().is_none() {
+                            this.session.finish(now);
+                            this.upstream.set(None);
+                        }
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        failure = Some(error);
+                        this.session.fail(Ending::UpstreamFailed(Failure::Cut), now);
+                    }
+                    Poll::Ready(None) => {
                         this.session.finish(now);
+                        // The end of the stream may wait for judgements still.
+                        this.upstream.set(None);
                     }
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    failure = Some(error);
-                    this.session.fail(Ending::UpstreamFailed(Failure::Cut), now);
-                }
-                Poll::Ready(None) => this.session.finish(now),
             }
 
             if let Some(ending) = this.session.ending() {
@@ -205,23 +237,42 @@ where
                     *this.trailers = None;
                 }
                 this.upstream.set(None);
+                *this.driver = None;
                 *this.error = broken_off(this.session, failure);
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.upstream.is_none() && self.session.ready_bytes() == 0 && self.error.is_none() && self.trailers.is_none()
+        let is_over = self.session.ending().is_some() && self.session.ready_bytes() == 0;
+        is_over && self.error.is_none() && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         let ready = self.session.ready_bytes() as u64;
         let mut hint = SizeHint::new();
         hint.set_lower(ready);
-        if ready == 0 && self.upstream.is_none() {
+        if ready == 0 && self.session.ending().is_some() {
             hint.set_upper(0);
         }
         hint
+    }
+}
+
+/// Asks about what is to be judged; the next judgement, once there is one.
+fn poll_judged<O: Observer, T: Timer>(
+    session: &mut Session<O>,
+    checks: &Checks,
+    driver: &mut Option<Driver<T::Sleep>>,
+    timer: &T,
+    cx: &mut Context<'_>,
+) -> Poll<Judged> {
+    while let Some(passage) = session.next_passage() {
+        driver.get_or_insert_with(|| session.driver(checks.clone())).ask(passage, timer.now());
+    }
+    match driver {
+        Some(driver) => driver.poll_judged(|| timer.now(), |rest| timer.sleep(rest), cx),
+        None => Poll::Pending,
     }
 }
 

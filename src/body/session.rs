@@ -1,7 +1,10 @@
 //! A filter with its observer and its account, which ends with it.
 
+use crate::check::{Checks, Driver, Judged};
+use crate::hold::Passage;
 use crate::wire::{Ending, Filter, Observer};
 use bytes::{Bytes, BytesMut};
+use std::future::Future;
 use std::time::Instant;
 
 /// Pieces are joined into one frame up to this size: one buffer of hyper's, and far more events than a client can
@@ -27,6 +30,26 @@ impl<O: Observer> Session<O> {
 
     pub(super) fn finish(&mut self, now: Instant) {
         self.filter.finish(now, &mut self.observer);
+    }
+
+    /// The next passage that a check is to judge.
+    pub(super) fn next_passage(&mut self) -> Option<Passage> {
+        self.filter.next_passage()
+    }
+
+    pub(super) fn judge(&mut self, judged: Judged, now: Instant) {
+        self.observer.judged(&judged.check, &judged.judged, judged.took);
+        self.filter.judge(judged.passage, judged.judged, now, &mut self.observer);
+    }
+
+    /// Whether so much waits for judgements that no more should be pushed before one was told.
+    pub(super) fn is_full(&self) -> bool {
+        self.filter.is_full()
+    }
+
+    /// A driver for the checks of the policy.
+    pub(super) fn driver<S: Future<Output = ()>>(&self, checks: Checks) -> Driver<S> {
+        Driver::new(checks, self.filter.policy())
     }
 
     /// Ends the stream early, because the upstream failed or fell silent.

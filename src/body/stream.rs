@@ -1,6 +1,7 @@
 //! The `Stream` adaptor: the same driver, for bytes that are no HTTP body.
 
 use super::{Error, Moderated, NoTimer, Shutdown, Timer};
+use crate::check::Checks;
 use crate::wire::{Filter, Observer};
 use bytes::Bytes;
 use futures_core::{Stream, TryStream};
@@ -67,6 +68,11 @@ impl<S: TryStream<Ok = Bytes>, O: Observer, T: Timer> ModeratedStream<S, O, T> {
     /// see [`Moderated::keep_alive`].
     pub fn keep_alive<U: Timer>(self, timer: U, interval: impl Into<Option<Duration>>) -> ModeratedStream<S, O, U> {
         ModeratedStream { body: self.body.keep_alive(timer, interval) }
+    }
+
+    /// Has `checks` answer for the policy's checks; see [`Moderated::checks`].
+    pub fn checks<U: Timer>(self, timer: U, checks: Checks) -> ModeratedStream<S, O, U> {
+        ModeratedStream { body: self.body.checks(timer, checks) }
     }
 
     /// Ends the stream as [`Ending::ShutDown`](crate::Ending::ShutDown) when `shutdown` begins.

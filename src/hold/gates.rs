@@ -120,6 +120,10 @@ impl Gates {
         self.gates.iter().any(|gate| !gate.asked.is_empty())
     }
 
+    pub(super) fn hold_the_end(&self) -> bool {
+        self.gates.iter().any(|gate| gate.mode == CheckMode::Final && !gate.asked.is_empty())
+    }
+
     /// Whether the end of the text waits for judgements of what begins before an offset.
     pub(super) fn awaits_before(&self, offset: u64) -> bool {
         let waited_for = self.gates.iter().filter(|gate| gate.mode != CheckMode::Trail);

@@ -37,6 +37,11 @@ impl Channel {
         account.gates.as_ref().is_some_and(|gates| gates.is_full(policy, cursor.position()))
     }
 
+    /// Whether a check that the end of the stream waits for has not judged it yet.
+    pub(crate) fn holds_the_end(&self) -> bool {
+        self.account.gates.as_ref().is_some_and(|gates| gates.hold_the_end())
+    }
+
     /// Whether a passage of it is not judged yet, be it that something waits for that or not.
     pub(crate) fn has_unjudged(&self) -> bool {
         self.account.gates.as_ref().is_some_and(|gates| gates.has_unjudged())

@@ -54,6 +54,11 @@ impl Passage {
         &self.check
     }
 
+    #[cfg(feature = "body")]
+    pub(crate) fn check_id(&self) -> Arc<str> {
+        self.check.clone()
+    }
+
     /// The place of the check in its policy, as [`Policy::checks`](crate::Policy::checks) has them.
     pub fn check_index(&self) -> usize {
         self.rank as usize

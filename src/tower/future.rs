@@ -6,7 +6,7 @@ use super::request::{self, Reading, RequestTreatment};
 use super::service::Handling;
 use super::whole::Whole;
 use super::{headers, status};
-use crate::body::{Moderated, Timer};
+use crate::body::{Moderated, NoTimer, Timer};
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, response};
@@ -184,8 +184,9 @@ impl<O: Observer, T: Timer> Plan<O, T> {
         let options = FilterOptions { framing, usage_chunk, ..FilterOptions::default() };
         let filter = Filter::with_options(&self.policy, content.dialect, options);
         let body = Decoded::new(body, content.coding);
-        let Handling { times, shutdown, .. } = self.handling;
-        let moderated = Moderated::with_observer(body, filter, self.observer).timed(self.timer, times);
+        let Handling { times, shutdown, checks, .. } = self.handling;
+        let moderated = Moderated::with_observer(body, filter, self.observer);
+        let moderated = moderated.timed(NoTimer, times).checks(self.timer, checks);
         match &shutdown {
             Some(shutdown) => moderated.shutdown(shutdown),
             None => moderated,

@@ -2,6 +2,7 @@ use super::choose::Watch;
 use super::content::OtherContent;
 use super::service::{Handling, Holdback, Settings};
 use crate::body::{NoTimer, Shutdown, Timer};
+use crate::check::Checks;
 use std::time::Duration;
 use tower_layer::Layer;
 
@@ -52,6 +53,12 @@ impl<C, W, T> HoldbackLayer<C, W, T> {
     fn timed<U>(self, timer: U) -> HoldbackLayer<C, W, U> {
         let Settings { choose, watch, timer: _, handling } = self.settings;
         HoldbackLayer { settings: Settings { choose, watch, timer, handling } }
+    }
+
+    /// Has `checks` answer for the checks of policies. Without, each of them fails.
+    pub fn checks<U: Timer + Clone>(mut self, timer: U, checks: Checks) -> HoldbackLayer<C, W, U> {
+        self.settings.handling.checks = checks;
+        self.timed(timer)
     }
 
     /// Ends every stream when `shutdown` begins.

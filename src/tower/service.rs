@@ -6,6 +6,7 @@ use super::future::{Plan, ResponseFuture};
 use super::headers;
 use super::request::Onward;
 use crate::body::{Shutdown, Timer, Times};
+use crate::check::Checks;
 use http::{Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
@@ -33,6 +34,7 @@ pub(super) struct Handling {
     pub(super) times: Times,
     pub(super) shutdown: Option<Shutdown>,
     pub(super) other: OtherContent,
+    pub(super) checks: Checks,
 }
 
 impl<S, C, W, T> Holdback<S, C, W, T> {

@@ -92,8 +92,8 @@ impl Document {
 
     /// Lets the document leave once nothing of it waits.
     fn leave(&mut self, now: Instant, observer: &mut dyn Observer) -> Option<Ending> {
-        let is_decided = |read: &mut Box<Read>| read.moderator.stop().is_some() || !read.moderator.awaits_judgement();
-        let read = self.read.take_if(is_decided)?;
+        let mut read = self.read.take_if(|read| !read.moderator.awaits_judgement())?;
+        read.moderator.stop_anywhere();
         Some(match self.moderated(*read, now) {
             Ok((Some(body), ending)) => {
                 observer.release(body.len(), now.saturating_duration_since(self.since.unwrap_or(now)));

@@ -136,6 +136,9 @@ impl EventStream {
     ) -> Option<Ending> {
         let result = self.moderator.judge(passage, judged, observer);
         self.moderator.release(now, observer);
+        if self.closing.is_some() && !self.moderator.awaits_judgement() {
+            self.moderator.stop_anywhere();
+        }
         if let Some(ending) = self.ending_of(result, now, observer) {
             return Some(ending);
         }
@@ -165,6 +168,10 @@ impl EventStream {
         } else {
             Ending::UpstreamFailed(Failure::Truncated)
         };
+        self.moderator.release(now, observer);
+        if !self.moderator.awaits_judgement() {
+            self.moderator.stop_anywhere();
+        }
         // What was held may have turned out to be a match that ends the stream.
         if let Some(ending) = self.ending_of(Ok(()), now, observer) {
             return Some(ending);
@@ -172,7 +179,6 @@ impl EventStream {
         let has_ended = matches!(ending, Ending::Complete | Ending::UpstreamFailed(Failure::Reported));
         if has_ended && self.moderator.awaits_judgement() {
             self.closing = Some(ending);
-            self.moderator.release(now, observer);
             return None;
         }
         self.end(&ending, now, observer);
@@ -184,6 +190,10 @@ impl EventStream {
         let Some(lost) = lost else { return };
         let Progress { data, native, .. } = self.progress;
         self.progress = Progress { data, native, ..Progress::default() };
+        if lost.newest {
+            // Only the newest event can be one that no blank line has ended.
+            self.last_closed = Closed::Whole;
+        }
         if let Some((raw, payload, has_choice)) = lost.last {
             self.stopped = Some(Source { raw, payload, has_choice });
         }
@@ -224,7 +234,8 @@ impl EventStream {
 
     /// What says nothing but that the stream goes on, if it may be said here.
     pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
-        if self.progress.is_told() || !self.grammar.allows_comments {
+        let is_told = self.progress.is_told() && !self.moderator.has_waiting();
+        if is_told || !self.grammar.allows_comments {
             return None;
         }
         let comment = self.framer.comment()?;
@@ -283,7 +294,7 @@ impl EventStream {
         observer: &mut dyn Observer,
     ) -> Result<Leaves, Failure> {
         if event.name == Name::End {
-            return self.read_last_word(observer);
+            return self.read_last_word(incoming, observer);
         }
         let data = match event.payload.text(&event.raw) {
             Some(data) => data,
@@ -293,7 +304,7 @@ impl EventStream {
         self.progress.data = true;
         let trimmed = data.trim_ascii();
         if (self.grammar.is_end)(trimmed) {
-            return self.read_last_word(observer);
+            return self.read_last_word(incoming, observer);
         }
         let is_blank = trimmed.is_empty();
         let was_error = self.progress.reported_error;
@@ -346,13 +357,14 @@ impl EventStream {
     }
 
     /// The upstream says that nothing follows.
-    fn read_last_word(&mut self, observer: &mut dyn Observer) -> Result<Leaves, Failure> {
+    fn read_last_word(&mut self, incoming: &mut Incoming, observer: &mut dyn Observer) -> Result<Leaves, Failure> {
         self.moderator.finish(observer)?;
         if self.moderator.stop().is_some() {
             // The end that the policy brings has a last word of its own.
             return Ok(Leaves::Never);
         }
         self.progress.end = true;
+        incoming.tells_of_end = true;
         Ok(Leaves::InTurn)
     }
 

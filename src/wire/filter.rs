@@ -239,6 +239,11 @@ impl Filter {
         }
     }
 
+    #[cfg(feature = "body")]
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// How the stream ended, once it has. Nothing more is pushed then; what [`pop`](Filter::pop) still has must go out.
     pub fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()

@@ -121,13 +121,14 @@ impl Lane {
     /// If the channel goes on, it goes on as if nothing had been; a match that reaches back into what has left by
     /// then is [`Unexpected`].
     pub(crate) fn pause(&mut self, verdicts: &mut Vec<Verdict>) {
-        if !matches!(self.phase, Phase::Open | Phase::Pausing) || self.decided == self.len || self.is_terminated() {
-            return;
-        }
-        if self.coding.is_open() {
+        let may_pause = matches!(self.phase, Phase::Open | Phase::Pausing);
+        if !may_pause || self.coding.is_open() || self.is_terminated() {
             return;
         }
         self.channel.end_passages();
+        if self.decided == self.len {
+            return;
+        }
         if self.channel.cleared() < self.len {
             self.phase = Phase::Pausing;
             return;
@@ -201,6 +202,11 @@ impl Lane {
     /// Whether so much of it waits for a judgement that no more of it should come before one does.
     pub(crate) fn is_full(&self) -> bool {
         self.channel.is_full()
+    }
+
+    /// Whether what tells of an end waits for a judgement of it.
+    pub(crate) fn holds_the_end(&self) -> bool {
+        self.channel.holds_the_end()
     }
 
     /// Whether a passage of it is not judged yet.

@@ -62,6 +62,8 @@ pub(crate) struct Entry {
     /// How its text stands on the wire, before any of it came.
     pub(crate) coding: Coding,
     tells: Tells,
+    /// What ended it, where the stream does not end with it at once.
+    stop: Option<Verdict>,
     snapshot: Snapshot,
     /// What has left of it, as the content of a JSON string, if that is kept.
     pub(crate) left: Option<Vec<u8>>,
@@ -340,6 +342,11 @@ impl Lanes {
         self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.is_full())
     }
 
+    /// Whether events that tell of an end wait for a judgement.
+    pub(crate) fn hold_the_end(&self) -> bool {
+        self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.holds_the_end())
+    }
+
     /// Whether the end of the stream waits for a judgement.
     pub(crate) fn awaits_judgement(&self) -> bool {
         self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.awaits_judgement())
@@ -400,6 +407,18 @@ impl Lanes {
         (limit != u64::MAX || !cuts.is_empty()).then_some(OwnText { cuts, text: start..end, limit })
     }
 
+    /// The stream ends with what ends this channel.
+    pub(crate) fn stop_with(&mut self, id: u32) {
+        if self.stop.is_none() {
+            self.stop = self.entries[id as usize].stop.clone();
+        }
+    }
+
+    /// The first channel that was ended for which this holds.
+    pub(crate) fn ended(&self, is_it: impl Fn(&Lane) -> bool) -> Option<u32> {
+        self.iter().find(|(_, entry)| entry.stop.is_some() && is_it(&entry.lane)).map(|(id, _)| id)
+    }
+
     /// The verdict that ends the stream, once there is one.
     pub(crate) fn stop(&self) -> Option<&Verdict> {
         self.stop.as_ref()
@@ -438,9 +457,14 @@ impl Lanes {
         }
         let entry = &self.entries[id as usize];
         let kind = entry.lane.kind();
-        if entry.lane.is_terminated() && self.stop.is_none() {
-            self.stop = self.verdicts.last().cloned();
+        if entry.lane.is_terminated() {
+            // Judgements come in any order: one of an earlier text may end the stream before this one does.
+            let stop = if self.asking.is_some() { &mut self.entries[id as usize].stop } else { &mut self.stop };
+            if stop.is_none() {
+                *stop = self.verdicts.last().cloned();
+            }
         }
+        let entry = &self.entries[id as usize];
         let is_told_elsewhere = entry.tells == Tells::Nothing
             || entry.repeats()
                 && self
@@ -480,6 +504,7 @@ impl Entry {
             role,
             coding,
             tells: Tells::Verdicts,
+            stop: None,
             snapshot: Snapshot::default(),
             left: None,
             last_event: 0,

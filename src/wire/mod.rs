@@ -49,6 +49,7 @@ pub use framing::Framing;
 pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};
 pub use request::{Refused, RequestOutcome, moderate_request};
 
+use crate::hold::{Judgement, Unjudged};
 use crate::policy::{ChannelKind, Verdict};
 use std::time::Duration;
 
@@ -188,6 +189,11 @@ pub trait Observer {
     /// Bytes left, after being held for `held` (zero if they left at once).
     fn release(&mut self, bytes: usize, held: Duration) {
         let _ = (bytes, held);
+    }
+
+    /// A check was asked about a passage, and answered, or failed to, `took` after the passage was complete.
+    fn judged(&mut self, check: &str, judged: &Result<Judgement, Unjudged>, took: Duration) {
+        let _ = (check, judged, took);
     }
 
     /// The stream is over.

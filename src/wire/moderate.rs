@@ -86,9 +86,13 @@ pub(crate) struct Incoming {
     renamed: Renamed,
     /// How many fields it has put into the queue.
     fields: usize,
-    /// Choices of which it tells the end.
+    /// Choices of which it is the first to tell the end.
     finished: Vec<u32>,
     stopped: Option<Box<Stopped>>,
+    /// It says that the stream or a part of it is at its end.
+    pub(crate) tells_of_end: bool,
+    /// It begins an answer.
+    begins_anew: bool,
 }
 
 /// What an event says about the stream.
@@ -123,6 +127,8 @@ impl Incoming {
             fields: 0,
             finished: Vec::new(),
             stopped: None,
+            tells_of_end: false,
+            begins_anew: false,
         }
     }
 
@@ -197,6 +203,7 @@ impl Moderator {
         if self.lanes.stop().is_some() {
             incoming.edits.extend(self.stop_edits(&reading, &incoming.raw));
         } else if self.lanes.has_checks() {
+            incoming.tells_of_end |= signals.is_own_ending;
             incoming.stopped = Some(Box::new(Stopped {
                 is_own_ending: signals.is_own_ending,
                 has_choice: signals.has_choice,
@@ -260,9 +267,21 @@ impl Moderator {
 
     /// Lets an event wait for its turn.
     pub(crate) fn enqueue(&mut self, event: Incoming, now: Instant) -> Result<(), Failure> {
-        let Incoming { raw, edits, sides, citations, wrap, parts, keep, number, fields, stopped, .. } = event;
-        let since = now;
-        self.queue.push(Waiting { raw, since, edits, sides, citations, wrap, parts, keep, number, fields, stopped });
+        self.queue.push(Waiting {
+            raw: event.raw,
+            since: now,
+            edits: event.edits,
+            sides: event.sides,
+            citations: event.citations,
+            wrap: event.wrap,
+            parts: event.parts,
+            keep: event.keep,
+            number: event.number,
+            fields: event.fields,
+            tells_of_end: event.tells_of_end,
+            begins_anew: event.begins_anew,
+            stopped: event.stopped,
+        });
         let is_within = self.queue.bytes() <= self.limits.held_bytes && self.queue.len() <= self.limits.held_events;
         if is_within { Ok(()) } else { Err(Failure::Overflow) }
     }
@@ -317,6 +336,11 @@ impl Moderator {
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
         self.lanes.judge(passage, judged, observer)
+    }
+
+    /// Whether an event waits.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// Whether the end of the stream waits for a judgement.
@@ -444,7 +468,7 @@ impl Moderator {
                 self.finish(observer)?;
                 self.lanes.begin_anew();
                 self.choices.clear();
-                self.kept.clear();
+                event.begins_anew = true;
             }
             Role::Choice => {
                 signals.has_choice = true;
@@ -455,21 +479,21 @@ impl Moderator {
             }
             Role::Finish => {
                 if is_finish(&reading.text[node.content()]) {
-                    self.choices.insert(found.choice, Choice::Finished);
-                    event.finished.push(found.choice);
+                    self.close(found.choice, event);
+                    event.tells_of_end = true;
                     self.finish_choice(found.choice, observer)?;
                 }
             }
             Role::Closes => {
                 signals.is_own_ending = true;
-                self.choices.insert(found.choice, Choice::Finished);
+                self.close(found.choice, event);
                 let lanes = self.lanes.of_choice(found.choice);
                 self.finish_lanes(lanes, observer)?;
             }
             Role::LastEvent => {
                 self.finish_choice(found.choice, observer)?;
                 if self.lanes.stop().is_none() {
-                    self.choices.insert(found.choice, Choice::Finished);
+                    self.close(found.choice, event);
                 }
             }
             Role::Starts(label) => {
@@ -509,6 +533,13 @@ impl Moderator {
             Role::Side | Role::Calls | Role::WholeCall | Role::Reason | Role::Cites(_) | Role::Inert => {}
         }
         Ok(())
+    }
+
+    /// A choice is at its end, and this event says so.
+    fn close(&mut self, choice: u32, event: &mut Incoming) {
+        if self.choices.insert(choice, Choice::Finished) != Some(Choice::Finished) {
+            event.finished.push(choice);
+        }
     }
 
     /// A text that is shown once more and whole is at its end.
@@ -609,8 +640,11 @@ impl Moderator {
         if content.bytes.is_empty() {
             return Ok(());
         }
-        let choice = self.lanes.entry(lane).key.choice;
-        if let Some(choice) = self.choices.get_mut(&choice) {
+        let Key { choice, lane: label, .. } = self.lanes.entry(lane).key;
+        // A text of its own says nothing about the choice that it may stand in.
+        if label != NO_LANE
+            && let Some(choice) = self.choices.get_mut(&choice)
+        {
             *choice = Choice::Open;
         }
         let state = &mut self.lanes.entry_mut(lane).lane;

@@ -36,6 +36,10 @@ pub(crate) struct Waiting {
     pub(crate) number: Option<u64>,
     /// How many of the queue's fields are this event's.
     pub(crate) fields: usize,
+    /// Whether it says that the stream or a part of it is at its end.
+    pub(crate) tells_of_end: bool,
+    /// Whether it begins an answer: what was kept of the one before is of no use any more.
+    pub(crate) begins_anew: bool,
     /// What it is should the stream end within it: known beforehand where checks may say so late.
     pub(crate) stopped: Option<Box<Stopped>>,
 }
@@ -235,6 +239,10 @@ impl Queue {
         self.left += event.fields as u64;
         fields.extend(self.fields.drain(..event.fields));
         Some(event)
+    }
+
+    pub(crate) fn front(&self) -> Option<&Waiting> {
+        self.events.front()
     }
 
     pub(crate) fn front_mut(&mut self) -> Option<&mut Waiting> {

@@ -26,18 +26,53 @@ pub(crate) struct Lost {
     /// The first of them, where it tells of an end as the policy's own endings do: its bytes, where its JSON text is,
     /// and whether it speaks of a choice.
     pub(crate) last: Option<(Bytes, Payload, bool)>,
+    /// Whether the event that was read last is among them.
+    pub(crate) newest: bool,
 }
 
 impl Moderator {
     /// Lets every event leave whose turn has come.
     pub(crate) fn release(&mut self, now: Instant, observer: &mut dyn Observer) {
+        self.stop_late();
         while self.is_front_ready() {
             self.leave(Extent::All, now, observer);
         }
+        self.stop_at_front();
         self.split_front(now, observer);
         if self.queue.is_empty() {
             self.lanes.forget_over();
             self.forget_named();
+        }
+    }
+
+    /// What is judged when it has left already ends the stream at once.
+    fn stop_late(&mut self) {
+        if let Some(lane) = self.lanes.ended(|lane| lane.decided() == lane.len()) {
+            self.lanes.stop_with(lane);
+        }
+    }
+
+    /// Under checks the stream ends when everything has left before the text that must not: then the oldest event waits for
+    /// nothing else.
+    fn stop_at_front(&mut self) {
+        if !self.lanes.has_checks() || self.lanes.stop().is_some() {
+            return;
+        }
+        let lane_of = |field: &Field| &self.lanes.entry(field.lane).lane;
+        let waits = |field: &&Field| !matches!(field.end, End::Known(end) if end <= lane_of(field).decided());
+        let mut waiting = self.queue.front_fields().filter(waits).peekable();
+        let first = waiting.peek().map(|field| field.lane);
+        if waiting.all(|field| lane_of(field).is_terminated())
+            && let Some(first) = first
+        {
+            self.lanes.stop_with(first);
+        }
+    }
+
+    /// Nothing is waited for any more: the stream ends with whatever has ended any of its texts.
+    pub(crate) fn stop_anywhere(&mut self) {
+        if let Some(lane) = self.lanes.ended(|_| true) {
+            self.lanes.stop_with(lane);
         }
     }
 
@@ -68,30 +103,27 @@ impl Moderator {
         while self.is_front_ready() {
             self.leave(Extent::All, now, observer);
         }
-        let mut lost = None;
-        if let Some(last) = self.queue.front_mut() {
-            let stopped = last.stopped.take();
-            match stopped {
-                Some(stopped) if stopped.is_own_ending => {
-                    lost = Some(Lost { last: Some((last.raw.clone(), stopped.payload, stopped.has_choice)) });
-                    self.reopen(stopped.finished);
-                }
-                // What tells a choice's end cannot be half of it, unless the end is the policy's.
-                Some(stopped) if !stopped.finished.is_empty() && !matches!(ending, Ending::Terminated(_)) => {
-                    lost = Some(Lost { last: None });
-                    self.reopen(stopped.finished);
-                }
-                stopped => {
-                    lost = Some(Lost { last: None });
-                    last.edits.extend(stopped.map_or_else(Vec::new, |stopped| stopped.edits));
-                    self.leave(Extent::Decided, now, observer);
-                }
+        let front = self.queue.front_mut()?;
+        let mut last = None;
+        match front.stopped.take() {
+            Some(stopped) if stopped.is_own_ending => {
+                last = Some((front.raw.clone(), stopped.payload, stopped.has_choice));
+                self.reopen(stopped.finished);
+            }
+            // What tells a choice's end cannot be half of it, unless the end is the policy's.
+            Some(stopped) if front.tells_of_end && !matches!(ending, Ending::Terminated(_)) => {
+                self.reopen(stopped.finished);
+            }
+            stopped => {
+                front.edits.extend(stopped.map_or_else(Vec::new, |stopped| stopped.edits));
+                self.leave(Extent::Decided, now, observer);
             }
         }
+        let newest = !self.queue.is_empty();
         for stopped in self.queue.clear() {
             self.reopen(stopped.finished);
         }
-        lost
+        Some(Lost { last, newest })
     }
 
     /// A document leaves with what is decided; where it stopped, it does not say that it came to its own end.
@@ -111,7 +143,9 @@ impl Moderator {
     }
 
     fn is_front_ready(&self) -> bool {
-        !self.queue.is_empty()
+        let Some(front) = self.queue.front() else { return false };
+        let is_kept = front.tells_of_end && (self.lanes.stop().is_some() || self.lanes.hold_the_end());
+        !is_kept
             && self.queue.front_fields().all(|field| {
                 let entry = self.lanes.entry(field.lane);
                 let is_whole = !self.is_atomic(entry) || entry.lane.is_whole();
@@ -124,7 +158,7 @@ impl Moderator {
         let mut fields = std::mem::take(&mut self.fields);
         fields.clear();
         let Some(waiting) = self.queue.pop(&mut fields) else { return };
-        let Waiting { raw, since, mut edits, sides, citations, wrap, keep, number, .. } = waiting;
+        let Waiting { raw, since, mut edits, sides, citations, wrap, keep, number, begins_anew, .. } = waiting;
         if self.is_of_half_call(&fields) {
             self.fields = fields;
             return;
@@ -137,6 +171,9 @@ impl Moderator {
         }
         if !edits.is_empty() {
             empty_sides(&raw, &sides, &mut edits);
+        }
+        if begins_anew {
+            self.kept.clear();
         }
         self.last_number = number.or(self.last_number);
         if let Some((kind, place)) = keep {

@@ -1,0 +1,96 @@
+//! Checks: who judges the passages that a policy asks about.
+//!
+//! A policy says what is asked, and when ([`rule::Check`](crate::rule::Check)). Who answers is a [`tower`] service from
+//! a [`Passage`] to a [`Judgement`], so whatever tower offers composes with it: limits on concurrency, retries, load
+//! shedding, a buffer. [`Checks`] binds services to checks by their ids, and drives them while a stream goes on: each
+//! passage is asked about the moment it is complete, several at once, and leaves in its turn. An answer that is not there
+//! by the check's deadline counts as a failure, and so does an error, and a check that nobody answers for.
+//!
+//! A check of one's own is a function:
+//!
+//! ```
+//! use holdback::check::Checks;
+//! use holdback::hold::{Judgement, Passage};
+//! use std::convert::Infallible;
+//!
+//! let shouting = tower::service_fn(|passage: Passage| async move {
+//!     let shouts = passage.text().chars().filter(|c| c.is_uppercase()).count() > 10;
+//!     Ok::<_, Infallible>(if shouts { Judgement::redact().category("shouting") } else { Judgement::clear() })
+//! });
+//! let checks = Checks::new().bind("shouting", shouting);
+//! # let _ = checks;
+//! ```
+//!
+//! [`tower`]: https://docs.rs/tower
+
+mod driver;
+mod service;
+
+pub(crate) use driver::{Driver, Judged};
+
+use crate::hold::{Judgement, Passage};
+use crate::policy::Policy;
+use service::{Answer, Answering, Bound};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use tower_service::Service;
+
+/// What a service may fail with. An [`Unjudged`](crate::hold::Unjudged) says why by itself; anything else counts as
+/// [`Unjudged::Failed`](crate::hold::Unjudged::Failed).
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Services, bound to the checks of policies by their ids. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Checks {
+    services: Arc<BTreeMap<Box<str>, Box<dyn Answer>>>,
+}
+
+impl Checks {
+    /// Nobody answers for anything.
+    pub fn new() -> Checks {
+        Checks::default()
+    }
+
+    /// Has `service` answer for the check with this id. Of two with the same id the later one does.
+    ///
+    /// Each passage is given to a clone of the service, as soon as that is ready.
+    pub fn bind<S>(self, id: impl Into<String>, service: S) -> Checks
+    where
+        S: Service<Passage, Response = Judgement> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        let mut services = Arc::try_unwrap(self.services)
+            .unwrap_or_else(|shared| shared.iter().map(|(id, service)| (id.clone(), service.clone_box())).collect());
+        services.insert(id.into().into(), Box::new(Bound(service)));
+        Checks { services: Arc::new(services) }
+    }
+
+    /// The policy's checks that nobody answers for: every passage that they watch fails.
+    ///
+    /// ```
+    /// use holdback::Policy;
+    /// use holdback::check::Checks;
+    /// use holdback::rule::Check;
+    ///
+    /// let policy = Policy::builder().check(Check::gate("tone")).build()?;
+    /// assert_eq!(Checks::new().unbound(&policy).collect::<Vec<_>>(), ["tone"]);
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn unbound<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = &'a str> {
+        policy.checks().map(|check| check.id()).filter(|id| !self.services.contains_key(*id))
+    }
+
+    /// Asks about a passage; `None` if nobody answers for its check.
+    fn ask(&self, passage: Passage) -> Option<Answering> {
+        self.services.get(passage.check()).map(|service| service.answer(passage))
+    }
+}
+
+impl fmt::Debug for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.services.keys()).finish()
+    }
+}
