@@ -44,9 +44,10 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `sidecar` | yes | the proxy and the command line; implies `tower` |
+//! | `sidecar` | yes | the proxy and the command line; implies `tower` and `http-checks` |
 //! | `tower` | | [`tower`]: the layer and its service; implies `body` |
-//! | `body` | | [`body`]: adaptors for bodies and streams |
+//! | `http-checks` | | [`check::http`]: judgements by services over HTTP; implies `body`, and brings tokio and hyper |
+//! | `body` | | [`body`]: adaptors for bodies and streams; [`check`]: who judges what a policy asks about |
 //!
 //! Without any of them there is the engine, the rule files and the wire: no runtime, no HTTP.
 
@@ -61,6 +62,8 @@ pub mod wire;
 pub mod body;
 #[cfg(feature = "body")]
 pub mod check;
+#[cfg(feature = "http-checks")]
+pub mod net;
 #[cfg(feature = "sidecar")]
 pub mod sidecar;
 #[cfg(feature = "tower")]

@@ -4,7 +4,7 @@
 mod scripted;
 
 use futures_util::{SinkExt, StreamExt};
-use holdback::sidecar::Trust;
+use holdback::net::Trust;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

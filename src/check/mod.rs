@@ -24,9 +24,13 @@
 //! [`tower`]: https://docs.rs/tower
 
 mod driver;
+#[cfg(feature = "http-checks")]
+pub mod http;
+mod measures;
 mod service;
 
 pub(crate) use driver::{Driver, Judged};
+pub use measures::{Finding, Measure, Measures};
 
 use crate::hold::{Judgement, Passage};
 use crate::policy::Policy;

@@ -1,8 +1,8 @@
 //! What a sidecar runs by.
 
 use super::account::Accountant;
-use super::trust::Trust;
 use super::upstream::Upstream;
+use crate::net::Trust;
 use crate::policy::Policy;
 use crate::tower::OtherContent;
 use std::time::Duration;

@@ -27,7 +27,6 @@ mod noting;
 mod proxy;
 mod reply;
 mod serve;
-mod trust;
 mod upload;
 mod upstream;
 mod websocket;
@@ -36,7 +35,6 @@ pub use account::{Account, Accountant, Held};
 pub use config::Config;
 pub use metrics::Metrics;
 pub use serve::{Drained, Sidecar};
-pub use trust::{Trust, TrustError};
 pub use upstream::{Upstream, UpstreamError};
 
 use crate::body::Timer;

@@ -10,9 +10,10 @@ use super::metrics::Metrics;
 use super::noting::Noting;
 use super::reply::{self, Unanswered};
 use super::upload::Upload;
-use super::upstream::{Client, Upstream};
+use super::upstream::{Failed, Upstream};
 use super::websocket::{self, Handshake, Sessions, Switched};
 use crate::body::Shutdown;
+use crate::net::Client;
 use crate::tower::{Asked, HoldbackLayer, RequestBody};
 use bytes::Bytes;
 use http::header::{
@@ -194,7 +195,8 @@ impl Forward {
             () = turns.upstream_is_late(self.response_timeout) => return Err(Unanswered::TimedOut.into()),
             () = self.shutdown.begun() => return Err(Unanswered::ShutDown.into()),
         };
-        let mut response = answered.map_err(|failed| {
+        let mut response = answered.map_err(|error| {
+            let failed = Failed::from(error);
             book.upstream_failed(failed.causes);
             failed.why
         })?;

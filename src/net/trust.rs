@@ -10,7 +10,7 @@ use std::fmt;
 /// of the build, and any of your own.
 ///
 /// ```
-/// use holdback::sidecar::Trust;
+/// use holdback::net::Trust;
 ///
 /// let mut trust = Trust::default();
 /// let error = trust.add_pem(b"not a certificate").expect_err("nothing was added");
@@ -43,7 +43,7 @@ impl Trust {
         Ok(())
     }
 
-    pub(super) fn into_roots(self) -> RootCertStore {
+    pub(crate) fn into_roots(self) -> RootCertStore {
         self.roots
     }
 }

@@ -1,0 +1,180 @@
+//! From what a service finds to what becomes of a passage.
+
+use crate::hold::{Judgement, Ruling};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a finding leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Measure {
+    /// Nothing.
+    Ignore,
+    /// The passage leaves, and is reported.
+    Flag,
+    /// What was found is replaced; the whole passage, where the service does not say which part of it that is.
+    Redact,
+    /// The stream ends before the passage.
+    Terminate,
+}
+
+impl Measure {
+    /// Every measure, from mild to severe.
+    pub const ALL: [Measure; 4] = [Measure::Ignore, Measure::Flag, Measure::Redact, Measure::Terminate];
+
+    /// The measure's word in policy files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Measure::Ignore => "ignore",
+            Measure::Flag => "flag",
+            Measure::Redact => "redact",
+            Measure::Terminate => "terminate",
+        }
+    }
+}
+
+/// Something that a service has found in a passage.
+///
+/// ```
+/// use holdback::check::{Finding, Measure, Measures};
+/// use holdback::hold::Ruling;
+///
+/// let measures = Measures::new(Measure::Flag).category("hate", Measure::Terminate).threshold(0.6);
+/// let judgement = measures.judge([Finding::new("spam").score(0.9), Finding::new("hate").score(0.5)]);
+/// assert_eq!((judgement.ruling, judgement.category.as_deref()), (Ruling::Flag, Some("spam")));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What it is.
+    pub category: Arc<str>,
+    /// How sure the service is, 0 to 1; `None` where it only says that it is there.
+    pub score: Option<f64>,
+    /// Which bytes of the passage it is; `None` for all of it.
+    pub span: Option<Range<usize>>,
+}
+
+impl Finding {
+    /// A finding of this category, in all of the passage.
+    pub fn new(category: impl Into<Arc<str>>) -> Finding {
+        Finding { category: category.into(), score: None, span: None }
+    }
+
+    /// Says how sure the service is, 0 to 1.
+    pub fn score(self, score: f64) -> Finding {
+        Finding { score: Some(score), ..self }
+    }
+
+    /// Says which bytes of the passage it is.
+    pub fn span(self, span: Range<usize>) -> Finding {
+        Finding { span: Some(span), ..self }
+    }
+}
+
+/// What findings lead to, by their categories.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    otherwise: Measure,
+    categories: BTreeMap<Box<str>, (Measure, Option<f64>)>,
+    threshold: f64,
+}
+
+impl Measures {
+    /// Findings of every category lead to `otherwise`, unless something else is said.
+    pub fn new(otherwise: Measure) -> Measures {
+        Measures { otherwise, categories: BTreeMap::new(), threshold: 0.5 }
+    }
+
+    /// Findings of this category lead to this.
+    pub fn category(self, category: impl Into<String>, measure: Measure) -> Measures {
+        self.with(category.into(), measure, None)
+    }
+
+    /// The same, from this score on.
+    pub fn category_from(self, category: impl Into<String>, measure: Measure, threshold: f64) -> Measures {
+        self.with(category.into(), measure, Some(threshold))
+    }
+
+    /// From which score on a finding counts, if it has one: 0.5 unless set.
+    pub fn threshold(self, threshold: f64) -> Measures {
+        Measures { threshold, ..self }
+    }
+
+    fn with(mut self, category: String, measure: Measure, threshold: Option<f64>) -> Measures {
+        self.categories.insert(category.into(), (measure, threshold));
+        self
+    }
+
+    /// What findings in a passage lead to: the most severe measure that any of them asks for.
+    pub fn judge(&self, findings: impl IntoIterator<Item = Finding>) -> Judgement {
+        let counted: Vec<(Measure, Finding)> = findings
+            .into_iter()
+            .filter_map(|finding| {
+                let known = self.categories.get(&*finding.category).copied();
+                let (measure, threshold) = known.unwrap_or((self.otherwise, None));
+                let threshold = threshold.unwrap_or(self.threshold);
+                // What is no number counts as sure.
+                let counts = finding.score.is_none_or(|score| score.is_nan() || score >= threshold);
+                (counts && measure != Measure::Ignore).then_some((measure, finding))
+            })
+            .collect();
+        let order = |(measure, finding): &&(Measure, Finding)| (*measure, (finding.score.unwrap_or(1.0) * 1e6) as i64);
+        let Some((measure, worst)) = counted.iter().max_by_key(order) else { return Judgement::clear() };
+        let ruling = match measure {
+            Measure::Terminate => Ruling::Terminate,
+            Measure::Redact => redaction(&counted),
+            Measure::Flag | Measure::Ignore => Ruling::Flag,
+        };
+        let judgement = Judgement::of(ruling).category(worst.category.clone());
+        match worst.score {
+            Some(score) => judgement.score(score),
+            None => judgement,
+        }
+    }
+}
+
+impl Default for Measures {
+    /// What is found is redacted.
+    fn default() -> Measures {
+        Measures::new(Measure::Redact)
+    }
+}
+
+/// What is to be redacted of what was found.
+fn redaction(counted: &[(Measure, Finding)]) -> Ruling {
+    let redacted = counted.iter().filter(|(measure, _)| *measure == Measure::Redact);
+    let spans: Option<Vec<Range<usize>>> = redacted.map(|(_, finding)| finding.span.clone()).collect();
+    spans.map_or(Ruling::Redact, Ruling::RedactSpans)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_severe_measure_wins() {
+        let measures = Measures::default().category("a", Measure::Flag).category_from("b", Measure::Terminate, 0.9);
+        let a = Finding::new("a").score(0.99);
+        for (findings, ruling, category) in [
+            (vec![], Ruling::Clear, None),
+            (vec![a.clone()], Ruling::Flag, Some("a")),
+            (vec![a.clone(), Finding::new("b").score(0.8)], Ruling::Flag, Some("a")),
+            (vec![a.clone(), Finding::new("b").score(0.9)], Ruling::Terminate, Some("b")),
+            (vec![a.clone(), Finding::new("c")], Ruling::Redact, Some("c")),
+            (vec![Finding::new("c").score(0.49)], Ruling::Clear, None),
+            (vec![Finding::new("c").score(f64::NAN)], Ruling::Redact, Some("c")),
+        ] {
+            let judgement = measures.judge(findings);
+            assert_eq!((judgement.ruling, judgement.category.as_deref()), (ruling, category));
+        }
+    }
+
+    #[test]
+    fn only_what_was_found_is_redacted_where_that_is_told() {
+        let spans = Measures::default().judge([Finding::new("x").span(1..2), Finding::new("y").span(4..6)]);
+        assert_eq!(spans.ruling, Ruling::RedactSpans(vec![1..2, 4..6]));
+        let whole = Measures::default().judge([Finding::new("x").span(1..2), Finding::new("y")]);
+        assert_eq!(whole.ruling, Ruling::Redact);
+    }
+}
