@@ -1,7 +1,7 @@
 //! From a rule as written to the rule that runs.
 
 use super::source::Source;
-use super::written::{Check, Fate, WrittenAllow, WrittenMatcher, WrittenRule};
+use super::written::{Fate, WrittenAllow, WrittenMatcher, WrittenRule, WrittenValidator};
 use crate::error::Fault;
 use crate::rule::near::{DEFAULT_WITHIN, Near};
 use crate::rule::pattern::{Block, Pattern};
@@ -162,15 +162,15 @@ fn keys_that_do_nothing(written: &WrittenRule, faults: &mut Vec<Fault>) {
 
 fn validators(written: &WrittenRule, lists: &Lists, source: &Source, faults: &mut Vec<Fault>) -> Vec<Validator> {
     let mut validators = Vec::new();
-    for check in &written.checks {
+    for check in &written.validators {
         match check.get_ref() {
-            Check::Digits { min, max } => validators.push(Validator::digits(*min, *max)),
-            Check::Entropy { min } => validators.push(Validator::entropy(*min)),
-            Check::HostNotIn { list, hosts } => {
+            WrittenValidator::Digits { min, max } => validators.push(Validator::digits(*min, *max)),
+            WrittenValidator::Entropy { min } => validators.push(Validator::entropy(*min)),
+            WrittenValidator::HostNotIn { list, hosts } => {
                 let listed = list.as_ref().and_then(|list| lists.get(list)).into_iter().flatten();
                 validators.push(Validator::url_host_not_in(listed.chain(hosts).cloned()));
             }
-            Check::Plain(name) => match Validator::named(name) {
+            WrittenValidator::Plain(name) => match Validator::named(name) {
                 Some(validator) => validators.push(validator),
                 None => {
                     let known: Vec<_> = Validator::names().chain(["digits", "entropy", "url-host-not-in"]).collect();

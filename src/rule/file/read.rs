@@ -3,8 +3,8 @@
 use super::keys::Keys;
 use super::source::Source;
 use super::written::{
-    Check, Fate, Replaces, Verb, Written, WrittenAllow, WrittenMatcher, WrittenNear, WrittenOverride, WrittenRule,
-    WrittenTest,
+    Fate, Replaces, Verb, Written, WrittenAllow, WrittenMatcher, WrittenNear, WrittenOverride, WrittenRule,
+    WrittenTest, WrittenValidator,
 };
 use crate::error::Fault;
 use crate::rule::date::Date;
@@ -167,7 +167,7 @@ fn read_rule(keys: &mut Keys<'_, '_>, defaults: &Defaults) -> Option<WrittenRule
         mode: keys.word("mode", &[("all", Mode::All), ("shortest", Mode::Shortest)]),
         max_len: keys.whole("max_len").map(Spanned::into_inner),
         near: keys.table("near", read_near),
-        checks: read_checks(keys),
+        validators: read_validators(keys),
         allow: keys.table("allow", read_allow),
         fate: own.or(&defaults.fate),
         tests: keys.tables("test", read_test).into_iter().flatten().collect(),
@@ -275,7 +275,7 @@ fn read_near(keys: &mut Keys<'_, '_>) -> WrittenNear {
     }
 }
 
-fn read_checks(keys: &mut Keys<'_, '_>) -> Vec<Spanned<Check>> {
+fn read_validators(keys: &mut Keys<'_, '_>) -> Vec<Spanned<WrittenValidator>> {
     let Some(value) = keys.take("validate") else { return Vec::new() };
     let span = value.span();
     let DeValue::Array(items) = value.get_ref() else {
@@ -286,34 +286,36 @@ fn read_checks(keys: &mut Keys<'_, '_>) -> Vec<Spanned<Check>> {
     for item in items.iter().cloned() {
         let span = item.span();
         let check = match item.get_ref() {
-            DeValue::Table(_) => keys.read_table("validate", item, read_check).flatten(),
-            _ => keys.read_text("validate", item).map(|name| Check::Plain(name.into_inner())),
+            DeValue::Table(_) => keys.read_table("validate", item, read_validator).flatten(),
+            _ => keys.read_text("validate", item).map(|name| WrittenValidator::Plain(name.into_inner())),
         };
         checks.extend(check.map(|check| Spanned::new(span, check)));
     }
     checks
 }
 
-fn read_check(keys: &mut Keys<'_, '_>) -> Option<Check> {
+fn read_validator(keys: &mut Keys<'_, '_>) -> Option<WrittenValidator> {
     let kind = keys.needed_text("kind")?;
     match kind.get_ref().as_str() {
         "digits" => match (keys.whole("min"), keys.whole("max")) {
-            (Some(min), Some(max)) => Some(Check::Digits { min: min.into_inner(), max: max.into_inner() }),
+            (Some(min), Some(max)) => Some(WrittenValidator::Digits { min: min.into_inner(), max: max.into_inner() }),
             _ => {
                 keys.fault(keys.span(), Fault::new("`digits` needs `min` and `max`"));
                 None
             }
         },
         "entropy" => match keys.number("min").map(Spanned::into_inner) {
-            Some(min) if (0.0..=8.0).contains(&min) => Some(Check::Entropy { min }),
+            Some(min) if (0.0..=8.0).contains(&min) => Some(WrittenValidator::Entropy { min }),
             _ => {
                 let fault = Fault::new("`entropy` needs `min`").remedy("give bits per byte, 0 to 8, such as 3.0");
                 keys.fault(keys.span(), fault);
                 None
             }
         },
-        "url-host-not-in" => Some(Check::HostNotIn { list: text(keys, "list"), hosts: plain(texts(keys, "hosts")) }),
-        _ => Some(Check::Plain(kind.into_inner())),
+        "url-host-not-in" => {
+            Some(WrittenValidator::HostNotIn { list: text(keys, "list"), hosts: plain(texts(keys, "hosts")) })
+        }
+        _ => Some(WrittenValidator::Plain(kind.into_inner())),
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) struct WrittenRule {
     pub(super) mode: Option<Mode>,
     pub(super) max_len: Option<usize>,
     pub(super) near: Option<WrittenNear>,
-    pub(super) checks: Vec<Spanned<Check>>,
+    pub(super) validators: Vec<Spanned<WrittenValidator>>,
     pub(super) allow: Option<WrittenAllow>,
     pub(super) fate: Fate,
     pub(super) tests: Vec<WrittenTest>,
@@ -104,7 +104,7 @@ pub(super) struct WrittenNear {
 
 /// A validator with its settings.
 #[derive(Clone)]
-pub(super) enum Check {
+pub(super) enum WrittenValidator {
     Plain(String),
     Digits { min: usize, max: usize },
     Entropy { min: f64 },
