@@ -32,7 +32,7 @@ mod service;
 pub(crate) use driver::{Driver, Judged};
 pub use measures::{Finding, Measure, Measures};
 
-use crate::hold::{Judgement, Passage};
+use crate::hold::{Judgement, Passage, Unjudged};
 use crate::policy::Policy;
 use service::{Answer, Answering, Bound};
 use std::collections::BTreeMap;
@@ -85,6 +85,30 @@ impl Checks {
     /// ```
     pub fn unbound<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = &'a str> {
         policy.checks().map(|check| check.id()).filter(|id| !self.services.contains_key(*id))
+    }
+
+    /// Asks about one passage, outside of a stream that a body drives. There is no deadline but the caller's.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), holdback::BuildError> {
+    /// use holdback::check::Checks;
+    /// use holdback::hold::Unjudged;
+    /// use holdback::rule::Check;
+    /// use holdback::{Channel, ChannelKind, Policy};
+    ///
+    /// let policy = Policy::builder().check(Check::gate("tone")).build()?;
+    /// let mut channel = Channel::new(&policy, ChannelKind::Text);
+    /// channel.push(b"How do you do? ");
+    /// channel.finish();
+    /// let passage = channel.next_passage().expect("all of it");
+    /// assert_eq!(Checks::new().judge(passage).await, Err(Unjudged::Unbound));
+    /// # Ok(()) }
+    /// ```
+    pub async fn judge(&self, passage: Passage) -> Result<Judgement, Unjudged> {
+        match self.ask(passage) {
+            Some(answering) => answering.await,
+            None => Err(Unjudged::Unbound),
+        }
     }
 
     /// Asks about a passage; `None` if nobody answers for its check.

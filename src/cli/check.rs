@@ -4,6 +4,7 @@ mod overlap;
 
 use super::policy::{self, BadPolicy};
 use super::{Exit, diagnostics};
+use holdback::check::Checks;
 use holdback::error::Fault;
 use holdback::policy::{Cost, Direction, HoldBound};
 use holdback::{ChannelKind, Policy};
@@ -29,6 +30,7 @@ struct Checked<'a> {
     faults: Vec<Told<'a>>,
     warnings: Vec<Told<'a>>,
     rules: Vec<CheckedRule<'a>>,
+    checks: Vec<CheckedCheck<'a>>,
     /// Share of the tokens of ordinary text that leave at once, 0 to 1, under all rules for responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     released_at_once: Option<f64>,
@@ -68,6 +70,16 @@ struct CheckedRule<'a> {
     notes: Vec<String>,
 }
 
+#[derive(Serialize)]
+struct CheckedCheck<'a> {
+    id: &'a str,
+    mode: &'static str,
+    deadline_ms: u128,
+    on_failure: &'static str,
+    /// Whether the file says who answers.
+    has_service: bool,
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut exit = Exit::Fine;
     let mut output = LineWriter::new(io::stdout().lock());
@@ -86,11 +98,17 @@ fn check(file: &Path, in_json: bool, output: &mut impl Write) -> anyhow::Result<
         Err(error) => return faulty(file, error.faults(), in_json, output),
     };
     let (warnings, overlaps) = (set.warnings().to_vec(), overlaps(&set));
+    // Tokens are where the policy runs, not where it is checked.
+    if let Err(error) = Checks::named_in(&set, |_| Some("EXAMPLE".to_owned())) {
+        return faulty(file, error.faults(), in_json, output);
+    }
+    let answered: Vec<String> =
+        set.checks().filter(|(_, service)| service.is_some()).map(|(check, _)| check.id().to_owned()).collect();
     let policy = match policy::of_set(set)?.build() {
         Ok(policy) => policy,
         Err(error) => return faulty(file, error.faults(), in_json, output),
     };
-    let checked = Checked::of(file, &policy, &warnings, &overlaps);
+    let checked = Checked::of(file, &policy, &warnings, &overlaps, &answered);
     if in_json {
         serde_json::to_writer(&mut *output, &checked)?;
         writeln!(output)?;
@@ -104,12 +122,12 @@ fn check(file: &Path, in_json: bool, output: &mut impl Write) -> anyhow::Result<
 fn faulty(file: &Path, faults: &[Fault], in_json: bool, output: &mut impl Write) -> anyhow::Result<bool> {
     if in_json {
         let faults = faults.iter().map(Told::of).collect();
-        let (warnings, rules) = (Vec::new(), Vec::new());
         let checked = Checked {
             file,
             faults,
-            warnings,
-            rules,
+            warnings: Vec::new(),
+            rules: Vec::new(),
+            checks: Vec::new(),
             released_at_once: None,
             mean_tokens: None,
             states: 0,
@@ -138,7 +156,13 @@ impl<'a> Told<'a> {
 }
 
 impl<'a> Checked<'a> {
-    fn of(file: &'a Path, policy: &'a Policy, warnings: &'a [Fault], overlaps: &[Overlap]) -> Checked<'a> {
+    fn of(
+        file: &'a Path,
+        policy: &'a Policy,
+        warnings: &'a [Fault],
+        overlaps: &[Overlap],
+        answered: &[String],
+    ) -> Checked<'a> {
         let rules = policy.rules().map(|rule| {
             let Cost { bound, delay, states, lints, .. } = rule.cost();
             let overlaps = overlaps.iter().filter(|overlap| overlap.rule == rule.id()).map(Overlap::to_string);
@@ -155,6 +179,14 @@ impl<'a> Checked<'a> {
             }
         });
         let rules = rules.collect();
+        let checks = policy.checks().map(|check| CheckedCheck {
+            id: check.id(),
+            mode: check.mode().name(),
+            deadline_ms: check.deadline().as_millis(),
+            on_failure: check.on_failure().name(),
+            has_service: answered.iter().any(|id| id == check.id()),
+        });
+        let checks = checks.collect();
         let delay = policy.delay(ChannelKind::Text);
         policy.warm_up();
         Checked {
@@ -162,6 +194,7 @@ impl<'a> Checked<'a> {
             faults: Vec::new(),
             warnings: warnings.iter().map(Told::of).collect(),
             rules,
+            checks,
             released_at_once: delay.map(|delay| delay.released_at_once),
             mean_tokens: delay.map(|delay| delay.mean_tokens),
             states: policy.states(),
@@ -188,6 +221,13 @@ impl<'a> Checked<'a> {
             }
             for note in &rule.notes {
                 writeln!(output, "      note: {note}")?;
+            }
+        }
+        for check in &self.checks {
+            let CheckedCheck { id, mode, deadline_ms, on_failure, has_service } = check;
+            writeln!(output, "  {id}: a check, {mode}, {deadline_ms} ms at most, else {on_failure}")?;
+            if !has_service {
+                writeln!(output, "      note: the file does not say who answers, so whoever runs the policy must")?;
             }
         }
         let watching = |way: Direction| self.rules.iter().filter(|rule| looks(rule.direction, way)).count();

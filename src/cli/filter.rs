@@ -6,14 +6,17 @@ use super::policy::{self, PolicyArgs};
 use anyhow::Context;
 use bytes::Bytes;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use holdback::check::Checks;
+use holdback::hold::Unjudged;
 use holdback::policy::Direction;
 use holdback::wire::Failure;
-use holdback::{ChannelKind, Dialect, Ending, Filter, Observer, Verdict};
+use holdback::{ChannelKind, Dialect, Ending, Filter, Observer, Policy, Verdict};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
 
 /// Bytes asked for at a time without `--cut`: a pipe's capacity on Linux.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -38,9 +41,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
-    let policy = args.policy.load()?;
+    let (policy, checks) = args.policy.load_with_checks()?;
     policy::check_watches(&policy, Direction::Response)?;
     let mut filter = Filter::new(&policy, args.dialect);
+    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let mut findings = Findings::open(args.findings)?;
     let mut input = io::stdin().lock();
     let mut output = io::stdout().lock();
@@ -50,6 +54,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
             Some(chunk) => filter.push(chunk, Instant::now(), &mut findings),
             None => filter.finish(Instant::now(), &mut findings),
         }
+        runtime.block_on(judge(&mut filter, &policy, &checks, &mut findings));
         while let Some(bytes) = filter.pop() {
             output.write_all(&bytes)?;
         }
@@ -76,6 +81,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         }
         _ => Exit::Fine,
     })
+}
+
+/// Has everything judged that can be.
+async fn judge(filter: &mut Filter, policy: &Policy, checks: &Checks, findings: &mut Findings) {
+    while let Some(passage) = filter.next_passage() {
+        let id = passage.id();
+        let deadline = policy.checks().nth(passage.check_index()).map_or(Duration::ZERO, |check| check.deadline());
+        let judged = tokio::time::timeout(deadline, checks.judge(passage)).await;
+        filter.judge(id, judged.unwrap_or(Err(Unjudged::TimedOut)), Instant::now(), findings);
+    }
 }
 
 /// Takes the names of the dialects, and lists them in the help.

@@ -1,10 +1,12 @@
 //! Which policy a command runs under.
 
 use super::diagnostics;
+use holdback::check::Checks;
 use holdback::error::Fault;
 use holdback::policy::Direction;
 use holdback::rule::{Date, Pack, RuleSet, id_fits};
 use holdback::{BuildError, Policy, PolicyBuilder, Rule};
+use std::env;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,7 +68,21 @@ impl From<BuildError> for BadPolicy {
 impl PolicyArgs {
     /// The policy that the flags describe.
     pub(super) fn load(&self) -> Result<Policy, BadPolicy> {
-        Ok(self.builder()?.build()?)
+        Ok(self.builder(self.rule_sets()?)?.build()?)
+    }
+
+    /// The policy that the flags describe, and who answers for its checks.
+    pub(super) fn load_with_checks(&self) -> Result<(Policy, Checks), BadPolicy> {
+        let sets = self.rule_sets()?;
+        let file =
+            sets.first().map_or_else(|| Ok(Checks::new()), |set| Checks::named_in(set, |name| env::var(name).ok()));
+        let (policy, checks) = (self.load()?, file?);
+        if let Some(check) = checks.unbound(&policy).next() {
+            return Err(BadPolicy::new(format_args!(
+                "nobody answers for the check `{check}`\n  = help: give it a `service` in the rule file"
+            )));
+        }
+        Ok((policy, checks))
     }
 
     /// The same policy, with its rules as they are written.
@@ -75,14 +91,15 @@ impl PolicyArgs {
         Ok((self.load()?, rules))
     }
 
-    /// The same policy, which only reports.
+    /// The same policy without its checks, which only reports.
     pub(super) fn load_to_report(&self) -> Result<Policy, BadPolicy> {
-        Ok(self.builder()?.report_only().build()?)
+        let sets = self.rule_sets()?.into_iter().map(RuleSet::without_checks).collect();
+        Ok(self.builder(sets)?.report_only().build()?)
     }
 
-    fn builder(&self) -> Result<PolicyBuilder, BadPolicy> {
+    fn builder(&self, sets: Vec<RuleSet>) -> Result<PolicyBuilder, BadPolicy> {
         let mut builder = Policy::builder().name(self.name());
-        for set in self.select(self.rule_sets()?)? {
+        for set in self.select(sets)? {
             builder = add(builder, set)?;
         }
         if self.passthrough {
@@ -173,7 +190,7 @@ pub(super) fn count(rules: usize) -> String {
 /// Adds a rule set, with the key that it says is in the environment.
 fn add(mut builder: PolicyBuilder, set: RuleSet) -> Result<PolicyBuilder, BadPolicy> {
     if let Some(variable) = set.hash_key_env() {
-        let key = std::env::var(variable)
+        let key = env::var(variable)
             .map_err(|_| BadPolicy::new(format_args!("the environment has no `{variable}`, the key of `{{hash8}}`")))?;
         builder = builder.hash_key(key);
     }

@@ -6,6 +6,7 @@ use super::signals::Signals;
 use anyhow::Context;
 use clap::ValueEnum;
 use holdback::Policy;
+use holdback::check::Checks;
 use holdback::net::Trust;
 use holdback::sidecar::{Config, Drained, Sidecar, Upstream};
 use holdback::tower::OtherContent;
@@ -86,10 +87,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Wrong);
     }
     log_to_stderr();
-    let policy = args.policy.load()?;
+    let (policy, checks) = args.policy.load_with_checks()?;
     policy.warm_up();
     let runtime = runtime(args.threads).context("cannot start")?;
-    runtime.block_on(serve(args, policy))
+    runtime.block_on(serve(args, policy, checks))
 }
 
 fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
@@ -102,14 +103,14 @@ fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
     builder.worker_threads(threads).enable_all().build()
 }
 
-async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
+async fn serve(args: Args, policy: Policy, checks: Checks) -> anyhow::Result<Exit> {
     let proxy = bind(args.listen).await?;
     let admin = bind_admin(args.admin).await?;
     // Before anybody can know that we are here.
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     announce(&args, &policy, &proxy, admin.as_ref())?;
 
-    let is_empty = policy.rules().len() == 0;
+    let is_empty = policy.rules().len() == 0 && policy.checks().len() == 0;
     let policy = (!is_empty).then_some(policy);
     if policy.is_none() {
         tracing::warn!("passthrough: nothing is moderated");
@@ -118,6 +119,7 @@ async fn serve(args: Args, policy: Policy) -> anyhow::Result<Exit> {
         tracing::warn!(listen = %args.listen, "anyone who reaches this address can use the upstream through it");
     }
     let mut config = Config::new(args.upstream, policy);
+    config.checks = checks;
     config.trust = args.upstream_ca.unwrap_or_default();
     config.other_content = args.other_content.into();
     config.connect_timeout = args.connect_timeout;

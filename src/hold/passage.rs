@@ -125,6 +125,18 @@ pub enum Ruling {
     Terminate,
 }
 
+impl Ruling {
+    /// The ruling's word in logs and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Ruling::Clear => "clear",
+            Ruling::Flag => "flag",
+            Ruling::Redact | Ruling::RedactSpans(_) => "redact",
+            Ruling::Terminate => "terminate",
+        }
+    }
+}
+
 impl Judgement {
     /// The passage leaves.
     pub fn clear() -> Judgement {

@@ -78,9 +78,10 @@ impl PolicyBuilder {
         self.rule_set(pack.rule_set())
     }
 
-    /// Adds the rules of a file, and takes the limits that it sets.
+    /// Adds the rules and checks of a file, and takes the limits that it sets.
     pub fn rule_set(mut self, set: RuleSet) -> PolicyBuilder {
         self.max_hold = set.max_hold().unwrap_or(self.max_hold);
+        self.checks.extend(set.checks().map(|(check, _)| check.clone()));
         self.rules(set.into_rules())
     }
 

@@ -13,6 +13,7 @@ mod lower;
 mod near;
 mod pack;
 mod pattern;
+pub mod service;
 mod show;
 mod template;
 mod validate;

@@ -2,6 +2,7 @@
 
 use super::metrics::Metrics;
 use super::reply::{self, Unanswered};
+use crate::hold::{Judgement, Unjudged};
 use crate::policy::{ChannelKind, Verdict};
 use crate::tower::{RequestTreatment, Treatment};
 use crate::wire::{Ending, Observer, Refused};
@@ -292,6 +293,10 @@ impl Observer for Book {
             account.held.delayed_bytes += bytes as u64;
             account.held.longest = account.held.longest.max(held);
         }
+    }
+
+    fn judged(&mut self, check: &str, judged: &Result<Judgement, Unjudged>, took: Duration) {
+        self.0.metrics.judged(check, judged, took);
     }
 
     fn ending(&mut self, ending: &Ending) {

@@ -2,6 +2,7 @@
 
 use super::account::Accountant;
 use super::upstream::Upstream;
+use crate::check::Checks;
 use crate::net::Trust;
 use crate::policy::Policy;
 use crate::tower::OtherContent;
@@ -17,6 +18,8 @@ pub struct Config {
     pub trust: Trust,
     /// What requests and responses must obey; `None` passes everything, and every response says so.
     pub policy: Option<Policy>,
+    /// Who answers for the policy's checks.
+    pub checks: Checks,
     /// What happens to content that cannot be moderated.
     pub other_content: OtherContent,
     /// How long a connection to the upstream may take, from the look-up of its name to the end of its TLS handshake.
@@ -43,6 +46,7 @@ impl Config {
             upstream,
             trust: Trust::default(),
             policy,
+            checks: Checks::new(),
             other_content: OtherContent::default(),
             // Longer than any handshake on earth; a dead address should not cost clients their own timeout.
             connect_timeout: Duration::from_secs(10),

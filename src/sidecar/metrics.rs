@@ -1,6 +1,7 @@
 //! Counters for Prometheus.
 
 use super::account::Account;
+use crate::hold::{Judgement, Unjudged};
 use crate::tower::{RequestTreatment, Treatment};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -20,6 +21,8 @@ pub struct Metrics {
     streams: Family<StreamLabels, Counter>,
     open: Gauge,
     verdicts: Family<VerdictLabels, Counter>,
+    judgements: Family<JudgementLabels, Counter>,
+    judgement_seconds: Histogram,
     releases: Counter,
     bytes: Counter,
     held_seconds: Histogram,
@@ -48,6 +51,13 @@ struct VerdictLabels {
     enforced: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JudgementLabels {
+    check: String,
+    /// What was ruled, or why nothing was.
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Metrics {
         let mut registry = Registry::with_prefix("holdback");
@@ -62,6 +72,15 @@ impl Default for Metrics {
         registry.register("responses_open", "Responses under way", open.clone());
         let verdicts = Family::default();
         registry.register("verdicts", "Verdicts by rule and action, and whether that was taken", verdicts.clone());
+        let judgements = Family::default();
+        registry.register("judgements", "Passages judged, by check and outcome", judgements.clone());
+        let judgement_seconds = durations();
+        registry.register_with_unit(
+            "judgement",
+            "From a passage's completion to its judgement",
+            Unit::Seconds,
+            judgement_seconds.clone(),
+        );
         let releases = Counter::default();
         registry.register("releases", "Events and pieces of text released", releases.clone());
         let bytes = Counter::default();
@@ -91,6 +110,8 @@ impl Default for Metrics {
             streams,
             open,
             verdicts,
+            judgements,
+            judgement_seconds,
             releases,
             bytes,
             held_seconds,
@@ -119,6 +140,15 @@ impl Metrics {
         if !held.is_zero() {
             self.held_bytes.observe(bytes as f64);
         }
+    }
+
+    pub(super) fn judged(&self, check: &str, judged: &Result<Judgement, Unjudged>, took: Duration) {
+        let outcome = match judged {
+            Ok(judgement) => judgement.ruling.name(),
+            Err(unjudged) => unjudged.name(),
+        };
+        self.judgements.get_or_create(&JudgementLabels { check: check.to_owned(), outcome }).inc();
+        self.judgement_seconds.observe(took.as_secs_f64());
     }
 
     pub(super) fn ended(&self, account: &Account) {

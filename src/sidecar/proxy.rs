@@ -57,6 +57,7 @@ pub(super) fn service(
     let mut moderation = HoldbackLayer::new(move |_: &Parts| policy.clone())
         .observe(|request: &Parts| request.extensions.get::<Book>().cloned().expect("`answer` opened a book"))
         .idle_timeout(TokioTimer, config.idle_timeout)
+        .checks(TokioTimer, config.checks.clone())
         .shutdown(shutdown.clone())
         .other_content(config.other_content);
     if let Some(limit) = config.total_timeout {

@@ -15,6 +15,7 @@
 //!
 //! They run on tokio.
 
+mod configured;
 mod detector;
 mod endpoint;
 mod guard;

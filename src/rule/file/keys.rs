@@ -132,6 +132,12 @@ impl<'a, 's> Keys<'a, 's> {
         self.one_of(key, &written, words)
     }
 
+    /// Like [`Keys::word`], and a fault where the key is missing.
+    pub(super) fn needed_word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let written = self.needed_text(key)?;
+        self.one_of(key, &written, words)
+    }
+
     /// A list of some words, as what they stand for.
     pub(super) fn words<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<T>> {
         let written = self.texts(key)?;
@@ -157,6 +163,20 @@ impl<'a, 's> Keys<'a, 's> {
                 Vec::new()
             }
         }
+    }
+
+    /// Every key that was not taken, read by `read`.
+    pub(super) fn every<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Keys<'_, 's>, String, Spanned<DeValue<'s>>) -> Option<T>,
+    ) -> Vec<T> {
+        let table = std::mem::take(&mut self.table);
+        table.into_iter().filter_map(|(key, value)| read(self, key.into_inner().into_owned(), value)).collect()
+    }
+
+    /// The name of the file, and the line of an offset in it.
+    pub(super) fn place(&self, offset: usize) -> (String, usize) {
+        (self.source.name().to_owned(), self.source.line(offset))
     }
 
     /// Every key that was not taken, with its list of strings.
@@ -221,7 +241,7 @@ impl<'a, 's> Keys<'a, 's> {
         self.fault(span, Fault::new(format!("`{key}` is {found}, not {wanted}")));
     }
 
-    fn one_of<T: Copy>(&mut self, key: &str, written: &Spanned<String>, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn one_of<T: Copy>(&mut self, key: &str, written: &Spanned<String>, words: &[(&str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| word == written.get_ref()).map(|(_, meaning)| *meaning);
         if found.is_none() {
             let choices: Vec<&str> = words.iter().map(|(word, _)| *word).collect();

@@ -1,6 +1,7 @@
 //! Files that build on files: what a file extends lies below it, and what it says itself lies on top.
 
 use super::build::{self, Lists};
+use super::checks::WrittenCheck;
 use super::source::Source;
 use super::written::{Fate, Replaces, Written, WrittenAllow, WrittenOverride, WrittenRule};
 use crate::error::Fault;
@@ -19,6 +20,7 @@ const MAX_DEPTH: usize = 8;
 #[derive(Default)]
 pub(super) struct Layers {
     pub(super) rules: Vec<LayeredRule>,
+    pub(super) checks: Vec<WrittenCheck>,
     pub(super) lists: Lists,
     pub(super) max_hold: Option<usize>,
     pub(super) hash_key_env: Option<String>,
@@ -123,16 +125,18 @@ impl Loader<'_> {
             }
         }
         layers.lacking |= other.lacking;
+        layers.checks.extend(other.checks);
         add_to_lists(&mut layers.lists, other.lists);
         layers.max_hold = other.max_hold.or(layers.max_hold);
         layers.hash_key_env = other.hash_key_env.or(layers.hash_key_env.take());
     }
 
     fn lay_on_top(&mut self, layers: &mut Layers, written: Written) {
-        let Written { source, rules, overrides, allows, lists, max_hold, hash_key_env, .. } = written;
+        let Written { source, rules, checks, overrides, allows, lists, max_hold, hash_key_env, .. } = written;
         for rule in rules {
             self.add(layers, rule, &source);
         }
+        layers.checks.extend(checks);
         for written in overrides {
             self.override_rules(layers, &written, &source);
         }

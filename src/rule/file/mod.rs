@@ -8,6 +8,7 @@
 //! clock: the caller says what day it is.
 
 mod build;
+mod checks;
 mod keys;
 mod layers;
 mod read;
@@ -18,8 +19,10 @@ mod written;
 use super::date::Date;
 use super::examples::{Example, RuleTest};
 use super::pack::Pack;
-use super::{Conduct, Rule, Validator};
+use super::service::Service;
+use super::{Check, Conduct, Rule, Validator};
 use crate::error::{BuildError, Fault};
+use checks::WrittenCheck;
 use layers::{LayeredRule, Layers, Loader};
 use source::Source;
 use std::io;
@@ -45,6 +48,7 @@ use std::io;
 #[derive(Clone, Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    checks: Vec<WrittenCheck>,
     examples: Vec<Example>,
     max_hold: Option<usize>,
     hash_key_env: Option<String>,
@@ -89,6 +93,7 @@ impl RuleSet {
         let Loader { mut faults, warnings, .. } = loader;
         let mut set = RuleSet {
             rules: Vec::new(),
+            checks: layers.checks.clone(),
             examples: Vec::new(),
             max_hold: layers.max_hold,
             hash_key_env: layers.hash_key_env.clone(),
@@ -124,6 +129,16 @@ impl RuleSet {
     /// The rules, in the order of their files.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The checks, in the order of their files, each with who answers for it, if the file says.
+    pub fn checks(&self) -> impl ExactSizeIterator<Item = (&Check, Option<&Service>)> {
+        self.checks.iter().map(|written| (&written.check, written.service.as_ref()))
+    }
+
+    /// Leaves the checks out.
+    pub fn without_checks(self) -> RuleSet {
+        RuleSet { checks: Vec::new(), ..self }
     }
 
     /// The rules, by value.

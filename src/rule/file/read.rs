@@ -1,5 +1,6 @@
 //! Reading a rule file: from TOML to what is written in it, with everything that is wrong with its shape.
 
+use super::checks::read_check;
 use super::keys::Keys;
 use super::source::Source;
 use super::written::{
@@ -52,6 +53,7 @@ impl Written {
         extends.extend(file.table("pack", read_pack).into_iter().flatten());
         let defaults = file.table("defaults", read_defaults).unwrap_or_default();
         let rules = file.tables("rule", |keys| read_rule(keys, &defaults)).into_iter().flatten().collect();
+        let checks = file.tables("check", read_check).into_iter().flatten().collect();
         let overrides = file.tables("override", read_override).into_iter().flatten().collect();
         let allows = file.tables("allow", read_allow_table);
         let lists = file.table("lists", |keys| keys.every_list()).unwrap_or_default();
@@ -61,7 +63,7 @@ impl Written {
             })
             .unwrap_or_default();
         file.finish();
-        Some(Written { source, extends, rules, overrides, allows, lists, max_hold, hash_key_env })
+        Some(Written { source, extends, rules, checks, overrides, allows, lists, max_hold, hash_key_env })
     }
 }
 
@@ -107,7 +109,7 @@ fn read_fate_but_replace(keys: &mut Keys<'_, '_>) -> Fate {
     }
 }
 
-fn read_channels(keys: &mut Keys<'_, '_>) -> Option<Vec<ChannelKind>> {
+pub(super) fn read_channels(keys: &mut Keys<'_, '_>) -> Option<Vec<ChannelKind>> {
     // A prompt is no channel of a response: `direction` speaks of it.
     let kinds = ChannelKind::ALL.into_iter().filter(|kind| *kind != ChannelKind::Prompt);
     let words: Vec<_> = kinds.map(|kind| (kind.name(), kind)).collect();
@@ -118,7 +120,7 @@ fn read_channels(keys: &mut Keys<'_, '_>) -> Option<Vec<ChannelKind>> {
     Some(channels)
 }
 
-fn read_template(keys: &mut Keys<'_, '_>, written: Spanned<String>) -> Option<Template> {
+pub(super) fn read_template(keys: &mut Keys<'_, '_>, written: Spanned<String>) -> Option<Template> {
     let template = Template::new(written.get_ref());
     match template.parse() {
         Ok(_) => Some(template),
@@ -386,7 +388,7 @@ fn read_test(keys: &mut Keys<'_, '_>) -> Option<WrittenTest> {
     Some(WrittenTest { span: keys.span(), name, text: text?.into_inner(), finds: plain(finds?.into_inner()), output })
 }
 
-fn text(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<String> {
+pub(super) fn text(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<String> {
     keys.text(key).map(Spanned::into_inner)
 }
 

@@ -3,6 +3,7 @@
 //! It knows the keys, their types and their words. What only the whole of a file can be wrong about, such as a pattern, is
 //! for `holdback check`.
 
+use super::checks::{GUARDS, KINDS, MEASURES, MODES, ON_FAILURE, PASSAGES};
 use super::read::SEVERITIES;
 use super::written::Verb;
 use crate::rule::fold::Fold;
@@ -25,6 +26,7 @@ pub(super) fn schema() -> String {
             }), &[]),
             "defaults": table("What each rule of this file says unless it says otherwise", defaults(), &[]),
             "rule": tables("A rule", rule(), &["id"]),
+            "check": tables("A judgement on passages of text that takes time", check(), &["id", "mode"]),
             "override": tables("What a deployment changes about the rules that it names", deployment(), &["rule"]),
             "allow": tables("Texts to leave alone", allow_table(), &[]),
             "lists": { "type": "object", "additionalProperties": texts("A list for rules; it adds to one of its name in files below") },
@@ -109,6 +111,67 @@ fn fate() -> Value {
             "keep_first": whole("Characters to keep at the beginning"),
             "keep_last": whole("Characters to keep at the end"),
         }), &[]),
+    })
+}
+
+fn names<'a, T>(words: &[(&'a str, T)]) -> Vec<&'a str> {
+    words.iter().map(|(word, _)| *word).collect()
+}
+
+fn check() -> Value {
+    let kinds = ChannelKind::ALL.into_iter().filter(|kind| *kind != ChannelKind::Prompt);
+    let measure = || word("What a finding leads to", names(&MEASURES));
+    let share = |about: &str| described(json!({ "type": "number", "minimum": 0, "maximum": 1 }), about);
+    let category = either(
+        "What findings of this category lead to",
+        [
+            measure(),
+            table(
+                "",
+                json!({
+                    "measure": measure(), "threshold": share("From which score on they count"),
+                }),
+                &["measure"],
+            ),
+        ],
+    );
+    json!({
+        "id": text("Such as safety"),
+        "description": text(""),
+        "mode": word("What waits for its judgements: the text, nothing, or the end of the stream", names(&MODES)),
+        "passages": either("Into what a text is divided; sentences if missing", [
+            word("", names(&PASSAGES)),
+            table("", json!({ "characters": whole("So many characters each") }), &["characters"]),
+        ]),
+        "longest_passage": whole("Longer passages are cut, in bytes"),
+        "context": whole("How much of the text before a passage is shown with it, in bytes"),
+        "deadline_ms": whole("How long a judgement may take, in milliseconds"),
+        "on_failure": word("What becomes of a passage whose judgement fails", names(&ON_FAILURE)),
+        "max_held": whole("How much of a text may wait, in bytes, before no more of it is taken from upstream"),
+        "in_flight": whole("How many passages of a stream may be asked about at once"),
+        "direction": word("Whether requests are watched, or responses", Direction::ALL.map(Direction::name)),
+        "channels": words("The texts of a response that are watched; all if missing", kinds.map(ChannelKind::name)),
+        "severity": word("How bad it is what the check finds", SEVERITIES.map(|(name, _)| name)),
+        "monitor": switch("The check is on trial: it only reports"),
+        "replace": text("What takes the place of what is redacted or withheld: {rule}, {category}"),
+        "measures": table("What a service's findings lead to", json!({
+            "otherwise": word("Findings of categories that are not named", names(&MEASURES)),
+            "threshold": share("From which score on a finding counts"),
+            "categories": { "type": "object", "additionalProperties": category },
+        }), &[]),
+        "service": table("Who answers; bound by the program if missing", json!({
+            "kind": word("Which of the services that are known", names(&KINDS)),
+            "url": text("Where it is"),
+            "token_env": text("The environment variable that holds a bearer token for it"),
+            "model": text("The model's name, for moderation and guard"),
+            "guard": word("How a guard model is asked", names(&GUARDS)),
+            "category": text("Of what breaks the guideline, for shield-gemma"),
+            "guideline": text("What the text must not be, for shield-gemma"),
+            "risk": text("For granite-guardian, such as harm"),
+            "id": text("The detector's id, for detector"),
+            "language": text("Of the texts, for presidio; en if missing"),
+            "secret_env": text("The environment variable that holds the key of the signature, for webhook"),
+        }), &["kind", "url"]),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a rule file says, word by word, before anything is made of it.
 
+use super::checks::WrittenCheck;
 use super::source::Source;
 use crate::rule::date::Date;
 use crate::rule::fold::Fold;
@@ -13,6 +14,7 @@ pub(super) struct Written {
     pub(super) source: Source,
     pub(super) extends: Vec<Spanned<String>>,
     pub(super) rules: Vec<WrittenRule>,
+    pub(super) checks: Vec<WrittenCheck>,
     pub(super) overrides: Vec<WrittenOverride>,
     pub(super) allows: Vec<WrittenAllow>,
     pub(super) lists: Vec<(String, Vec<String>)>,

@@ -1,13 +1,15 @@
 //! What the upstream says, message by message, as the policy lets it pass.
 
 use crate::body::Timer;
+use crate::check::{Checks, Driver, Judged};
 use crate::policy::Policy;
 use crate::sidecar::TokioTimer;
 use crate::sidecar::account::Book;
 use crate::tower::OtherContent;
-use crate::wire::{Dialect, Ending, Failure, Filter, FilterOptions, Framing};
+use crate::wire::{Dialect, Ending, Failure, Filter, FilterOptions, Framing, Observer};
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
@@ -27,6 +29,8 @@ pub(super) struct Answers {
     /// Moderation's time since a message left.
     overhead: Duration,
     ending: Option<Ending>,
+    checks: Checks,
+    driver: Option<Driver<tokio::time::Sleep>>,
 }
 
 #[derive(Clone, Copy)]
@@ -38,6 +42,7 @@ enum Opcode {
 impl Answers {
     pub(super) fn new(
         policy: Option<&Policy>,
+        checks: Checks,
         dialect: Option<Dialect>,
         other_content: OtherContent,
         book: Book,
@@ -55,6 +60,8 @@ impl Answers {
             has_spoken: false,
             overhead: Duration::ZERO,
             ending: None,
+            checks,
+            driver: None,
         }
     }
 
@@ -83,14 +90,48 @@ impl Answers {
         self.ending = filter.ending().cloned();
     }
 
-    /// The upstream came to its own end, which is also the end of what was held.
+    /// The upstream came to its own end, which is also the end of what was held. The session's end may wait for judgements.
     pub(super) fn finish(&mut self) {
         match &mut self.filter {
             // There is nothing half about a session in which nothing was said.
-            Some(filter) if self.has_spoken => filter.finish(TokioTimer.now(), &mut self.book),
-            _ => self.book.ended(Ending::Complete),
+            Some(filter) if self.has_spoken => {
+                filter.finish(TokioTimer.now(), &mut self.book);
+                self.ending = filter.ending().cloned();
+            }
+            _ => {
+                self.book.ended(Ending::Complete);
+                self.ending = Some(Ending::Complete);
+            }
         }
-        self.ending = Some(self.filter.as_ref().and_then(Filter::ending).cloned().unwrap_or(Ending::Complete));
+    }
+
+    /// Whether the upstream is to wait until something was judged.
+    pub(super) fn is_full(&self) -> bool {
+        self.filter.as_ref().is_some_and(Filter::is_full)
+    }
+
+    /// Asks about what is to be judged; the next judgement, once there is one.
+    pub(super) async fn judged(&mut self) -> Judged {
+        let Some(filter) = &mut self.filter else { return std::future::pending().await };
+        std::future::poll_fn(|cx| {
+            while let Some(passage) = filter.next_passage() {
+                let driver = || Driver::new(self.checks.clone(), filter.policy());
+                self.driver.get_or_insert_with(driver).ask(passage, TokioTimer.now());
+            }
+            match &mut self.driver {
+                Some(driver) => driver.poll_judged(|| TokioTimer.now(), tokio::time::sleep, cx),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Takes a judgement.
+    pub(super) fn judge(&mut self, judged: Judged) {
+        let Some(filter) = &mut self.filter else { return };
+        self.book.judged(&judged.check, &judged.judged, judged.took);
+        filter.judge(judged.passage, judged.judged, TokioTimer.now(), &mut self.book);
+        self.ending = filter.ending().cloned();
     }
 
     /// It came to another end.

@@ -12,6 +12,7 @@ use super::Switched;
 use super::answers::{Answers, is_json};
 use super::closing::Closing;
 use crate::body::Shutdown;
+use crate::check::{Checks, Judged};
 use crate::policy::{ChannelKind, Policy};
 use crate::sidecar::account::Book;
 use crate::sidecar::config::Config;
@@ -44,6 +45,7 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(in crate::sidecar) struct Sessions {
     policy: Option<Policy>,
+    checks: Checks,
     other_content: OtherContent,
     idle_timeout: Duration,
     total_timeout: Option<Duration>,
@@ -60,6 +62,7 @@ impl Sessions {
     pub(in crate::sidecar) fn of(config: &Config, shutdown: Shutdown) -> Sessions {
         Sessions {
             policy: config.policy.clone(),
+            checks: config.checks.clone(),
             other_content: config.other_content,
             idle_timeout: config.idle_timeout,
             total_timeout: config.total_timeout,
@@ -80,6 +83,13 @@ impl Sessions {
         successor.set(Session { by: self.clone(), dialect, book }.run(client, upstream));
         response
     }
+}
+
+/// What comes from the upstream's side.
+enum Heard {
+    Message(Message),
+    Judged(Judged),
+    End(Ending),
 }
 
 struct Session {
@@ -103,7 +113,8 @@ impl Session {
         let Ok(upstream) = upstream.await else { return self.book.ended(Ending::UpstreamFailed(Failure::Cut)) };
         let (upstream_out, mut upstream_in) = open(upstream, Role::Client).await;
 
-        let mut answers = Answers::new(self.by.policy.as_ref(), self.dialect, self.by.other_content, self.book.clone());
+        let Sessions { policy, checks, other_content, .. } = self.by.clone();
+        let mut answers = Answers::new(policy.as_ref(), checks, self.dialect, other_content, self.book.clone());
         let closing = tokio::select! {
             closing = self.answers(&mut answers, &mut upstream_in, &client_out) => closing,
             closing = self.requests(&mut client_in, &upstream_out, &client_out) => closing,
@@ -126,28 +137,39 @@ impl Session {
                 None => std::future::pending().await,
             }
         });
+        // Its close, once it has said it.
+        let mut closed = None;
         loop {
+            // While judgements lag behind, it is not listened to, and is not late.
+            let listens = closed.is_none() && !answers.is_full();
             let heard = tokio::select! {
                 biased;
-                () = &mut stop => Err(Ending::ShutDown),
-                () = &mut late => Err(Ending::TimedOut),
-                message = upstream.next() => message.unwrap_or(Err(Error::ConnectionClosed)).map_err(|error| broken(&error)),
-                () = tokio::time::sleep(self.by.idle_timeout) => Err(Ending::TimedOut),
+                () = &mut stop => Heard::End(Ending::ShutDown),
+                () = &mut late => Heard::End(Ending::TimedOut),
+                judged = answers.judged() => Heard::Judged(judged),
+                message = upstream.next(), if listens => match message.unwrap_or(Err(Error::ConnectionClosed)) {
+                    Ok(message) => Heard::Message(message),
+                    Err(error) => Heard::End(broken(&error)),
+                },
+                () = tokio::time::sleep(self.by.idle_timeout), if listens => Heard::End(Ending::TimedOut),
             };
             let mut ping = None;
             match heard {
-                Ok(Message::Close(frame)) => {
+                Heard::Message(Message::Close(frame)) => {
                     answers.finish();
-                    let ending = answers.ending().cloned().unwrap_or(Ending::Complete);
-                    return Closing::by_upstream(frame, &ending, self.by.policy.as_ref());
+                    closed = Some(frame);
                 }
-                Ok(Message::Ping(_)) => ping = Some(Message::Ping(Bytes::new())),
-                Ok(message @ (Message::Text(_) | Message::Binary(_))) => answers.push(message),
-                Ok(Message::Pong(_) | Message::Frame(_)) => {}
-                Err(ending) => answers.fail(ending),
+                Heard::Message(Message::Ping(_)) => ping = Some(Message::Ping(Bytes::new())),
+                Heard::Message(message @ (Message::Text(_) | Message::Binary(_))) => answers.push(message),
+                Heard::Message(Message::Pong(_) | Message::Frame(_)) => {}
+                Heard::Judged(judged) => answers.judge(judged),
+                Heard::End(ending) => answers.fail(ending),
             }
             if let Some(ending) = answers.ending() {
-                return Closing::after(ending, self.dialect);
+                return match closed {
+                    Some(frame) => Closing::by_upstream(frame, ending, self.by.policy.as_ref()),
+                    None => Closing::after(ending, self.dialect),
+                };
             }
             let sent = send(client, std::iter::from_fn(|| ping.take().or_else(|| answers.next()))).await;
             if sent.is_err() {

@@ -1,0 +1,107 @@
+//! The services that a policy's file names.
+
+use super::{Endpoint, EndpointError, GuardModel, HttpCheck};
+use crate::check::{Checks, Measure, Measures};
+use crate::error::{BuildError, Fault};
+use crate::rule::RuleSet;
+use crate::rule::service::{Address, Guard, Service, ServiceKind, WrittenMeasures};
+
+impl Checks {
+    /// The services that a policy's file names for its checks. `env` looks into the environment, where tokens and secrets
+    /// are.
+    ///
+    /// A check without one is left for [`bind`](Checks::bind).
+    ///
+    /// ```
+    /// use holdback::Policy;
+    /// use holdback::check::Checks;
+    /// use holdback::rule::{Date, RuleSet};
+    ///
+    /// let source = r#"
+    ///     [[check]]
+    ///     id      = "safety"
+    ///     mode    = "gate"
+    ///     service = { kind = "guard", guard = "llama-guard", url = "http://127.0.0.1:8000/v1", model = "llama-guard3" }
+    /// "#;
+    /// let today = Date::parse("2027-01-31").expect("a date");
+    /// let set = RuleSet::from_toml("policy.toml", source, today)?;
+    /// let checks = Checks::named_in(&set, |_| None)?;
+    /// let policy = Policy::builder().rule_set(set).build()?;
+    /// assert_eq!(checks.unbound(&policy).count(), 0);
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If an address is none, or the environment lacks a token or a secret; the error lists every fault.
+    pub fn named_in(set: &RuleSet, env: impl Fn(&str) -> Option<String>) -> Result<Checks, BuildError> {
+        let (mut checks, mut faults) = (Checks::new(), Vec::new());
+        for (check, service) in set.checks() {
+            let Some(service) = service else { continue };
+            match http_check(service, &env) {
+                Ok(answering) => checks = checks.bind(check.id(), answering),
+                Err(fault) => faults.push(Fault {
+                    file: Some(service.file.clone()),
+                    span: Some(service.span.clone()),
+                    line: Some(service.line),
+                    ..fault.rule(check.id())
+                }),
+            }
+        }
+        if faults.is_empty() { Ok(checks) } else { Err(BuildError::new(faults)) }
+    }
+}
+
+fn http_check(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Result<HttpCheck, Fault> {
+    let from_env = |variable: &str| {
+        let missing = || Fault::new(format!("the environment has no `{variable}`"));
+        env(variable).ok_or_else(|| missing().remedy("set it where holdback is started"))
+    };
+    let endpoint = |at: &Address| {
+        let endpoint = Endpoint::new(&at.url).map_err(|error| bad(&at.url, error))?;
+        match &at.token_env {
+            None => Ok(endpoint),
+            Some(variable) => endpoint.bearer(&from_env(variable)?).map_err(|error| bad(variable, error)),
+        }
+    };
+    let check = match &service.kind {
+        ServiceKind::Moderation { at, model } => HttpCheck::moderation(endpoint(at)?, model),
+        ServiceKind::Guard { at, model, guard } => HttpCheck::guard(endpoint(at)?, guard_model(guard), model),
+        ServiceKind::Detector { at, id } => {
+            let header = id.parse().map_err(|_| Fault::new(format!("`{id}` cannot be sent as a detector's id")));
+            HttpCheck::detector(endpoint(at)?, header?)
+        }
+        ServiceKind::Presidio { at, language } => HttpCheck::presidio(endpoint(at)?, language),
+        ServiceKind::Webhook { at, secret_env } => HttpCheck::webhook(endpoint(at)?, from_env(secret_env)?),
+    };
+    Ok(check.measures(measures(&service.measures)))
+}
+
+fn bad(what: &str, error: EndpointError) -> Fault {
+    Fault::new(format!("`{what}` is no address of a service: {error}"))
+}
+
+fn guard_model(guard: &Guard) -> GuardModel {
+    match guard.clone() {
+        Guard::LlamaGuard => GuardModel::LlamaGuard,
+        Guard::Qwen3Guard => GuardModel::Qwen3Guard,
+        Guard::ShieldGemma { category, guideline } => GuardModel::ShieldGemma { category, guideline },
+        Guard::GraniteGuardian { risk } => GuardModel::GraniteGuardian { risk },
+    }
+}
+
+fn measures(written: &WrittenMeasures) -> Measures {
+    let named = |name: &str| Measure::ALL.into_iter().find(|measure| measure.name() == name);
+    let mut measures = Measures::new(written.otherwise.and_then(named).unwrap_or(Measure::Redact));
+    if let Some(threshold) = written.threshold {
+        measures = measures.threshold(threshold);
+    }
+    for (category, measure, threshold) in &written.categories {
+        let measure = named(measure).unwrap_or(Measure::Redact);
+        measures = match threshold {
+            Some(threshold) => measures.category_from(category, measure, *threshold),
+            None => measures.category(category, measure),
+        };
+    }
+    measures
+}
