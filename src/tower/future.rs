@@ -35,7 +35,7 @@ pin_project! {
         S: Service<Request<RequestBody<Q>>>,
     {
         // The request is on its way in, and the service, which is ready, has not heard of it.
-        Reading { service: S, #[pin] reading: Reading<Q>, plan: Option<Plan<O, T>> },
+        Reading { service: S, #[pin] reading: Reading<Q, T::Sleep>, plan: Option<Plan<O, T>> },
         // The upstream was asked. There is no plan if no policy was chosen.
         Asked { #[pin] inner: S::Future, request: Option<RequestTreatment>, plan: Option<Plan<O, T>> },
         // A document is a stream of one event: nothing of it leaves before its end, so its head waits too, and then
@@ -77,7 +77,11 @@ where
     }
 
     /// Asks `service`, which is ready, for what is still being read.
-    pub(super) fn reading(service: S, reading: Reading<Q>, plan: Plan<O, T>) -> ResponseFuture<S, Q, B, O, T> {
+    pub(super) fn reading(
+        service: S,
+        reading: Reading<Q, T::Sleep>,
+        plan: Plan<O, T>,
+    ) -> ResponseFuture<S, Q, B, O, T> {
         ResponseFuture { state: State::Reading { service, reading, plan: Some(plan) } }
     }
 }
@@ -97,8 +101,8 @@ where
         loop {
             match state.as_mut().project() {
                 StateProjection::Reading { service, reading, plan } => {
-                    let Plan { policy, observer, uri, .. } = plan.as_mut().expect(POLLED);
-                    match ready!(reading.poll_moderated(policy, observer, cx)) {
+                    let Plan { policy, observer, uri, handling, timer, .. } = plan.as_mut().expect(POLLED);
+                    match ready!(reading.poll_moderated(policy, &handling.checks, observer, timer, cx)) {
                         Ok((request, treatment)) => {
                             let (inner, plan) = (service.call(request), plan.take());
                             state.set(State::Asked { inner, request: Some(treatment), plan });

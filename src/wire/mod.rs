@@ -47,7 +47,7 @@ pub use dialects::UnknownDialect;
 pub use filter::Filter;
 pub use framing::Framing;
 pub use options::{FilterOptions, LaterKinds, Limits, OtherEvents, ToolCalls, UsageChunk};
-pub use request::{Refused, RequestOutcome, moderate_request};
+pub use request::{Refused, RequestFilter, RequestOutcome, moderate_request};
 
 use crate::hold::{Judgement, Unjudged};
 use crate::policy::{ChannelKind, Verdict};

@@ -581,9 +581,7 @@ impl Moderator {
         let (span, coding) = found.own_text(reading.tape, of_string);
         if self.is_asked_about(reading, found, kind) {
             let lane = self.lanes.open_own(found, kind, coding, tells)?;
-            let content = reading.string(span);
-            self.push(lane, content.bytes, content, Touch::Splice, event, observer)?;
-            return self.finish_lanes(vec![lane], observer);
+            return self.own_lane(lane, reading.string(span), event, observer);
         }
         let observer: &mut dyn Observer = if tells == Tells::Nothing { &mut () } else { observer };
         let stops = if found.role == Role::Request { Stops::Nothing } else { Stops::Stream };
@@ -595,6 +593,39 @@ impl Moderator {
         }
         event.edits.push(Edit { span: reading.payload.place(span), with });
         Ok(())
+    }
+
+    /// Has checks look at a text that is whole, too.
+    fn own_lane(
+        &mut self,
+        lane: u32,
+        content: Content<'_>,
+        event: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        self.push(lane, content.bytes, content, Touch::Splice, event, observer)?;
+        self.finish_lanes(vec![lane], observer)
+    }
+
+    /// Whether checks watch what is said to the model.
+    pub(crate) fn asks_about_prompts(&self) -> bool {
+        self.lanes.asks_about(ChannelKind::Prompt)
+    }
+
+    /// Has rules and checks look at a text of a request, which stands at this place.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one field; a struct would be built here only")]
+    pub(crate) fn ask_about(
+        &mut self,
+        found: &Found,
+        kind: ChannelKind,
+        coding: Coding,
+        bytes: &[u8],
+        place: Range<u32>,
+        event: &mut Incoming,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        let lane = self.lanes.open_own(found, kind, coding, Tells::Verdicts)?;
+        self.own_lane(lane, Content { bytes, place }, event, observer)
     }
 
     /// Whether checks watch a text of its own. They see neither keys nor numbers, nor what the client itself has said.

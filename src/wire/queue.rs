@@ -249,6 +249,11 @@ impl Queue {
         self.events.front_mut()
     }
 
+    /// Takes the fields of the event that would be pushed next.
+    pub(crate) fn take_fields(&mut self) -> Vec<Field> {
+        std::mem::take(&mut self.fields).into()
+    }
+
     /// Takes out everything that waits; gives back what is known of it should the stream end.
     pub(crate) fn clear(&mut self) -> Vec<Stopped> {
         self.bytes = 0;

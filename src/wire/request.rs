@@ -4,15 +4,17 @@
 //! text, and every other string, number and key is a text of its own.
 
 use super::coding::Coding;
+use super::framing::Event;
 use super::grammar::{Fault, RequestFault};
 use super::json::{Kind, Refusal, Tape, unescape_into};
 use super::lanes::coding_of;
-use super::moderate::Moderator;
+use super::moderate::{Incoming, Moderator};
 use super::queue::{Edit, apply};
 use super::renamed::Renamed;
 use super::rows::{Group, Label, Layout, Role, Row};
 use super::table::{Found, Names, Part, Table, Walked};
-use super::{Dialect, FilterOptions, Limits, Observer};
+use super::{Dialect, Failure, FilterOptions, Limits, Observer};
+use crate::hold::{Judgement, Passage, PassageId, Unjudged};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
 use std::fmt;
@@ -99,6 +101,9 @@ impl Refused {
 ///
 /// A thought that is edited keeps its signature, so that its API will refuse it: neither half of it can be mended here.
 ///
+/// There is nobody here to answer for checks, so each passage that one watches counts as one whose judgement failed; see
+/// [`RequestFilter`].
+///
 /// What no rule touched stays as it came, byte for byte. A policy without rules for requests
 /// ([`Policy::watches`] says so) does not read the body; under any other a body that cannot be read is refused, even
 /// if the rules would only report.
@@ -116,14 +121,110 @@ impl Refused {
 /// # Ok::<(), holdback::BuildError>(())
 /// ```
 pub fn moderate_request(policy: &Policy, body: &[u8], limits: Limits, observer: &mut dyn Observer) -> RequestOutcome {
-    // An empty body says nothing.
-    if body.is_empty() || !policy.watches(ChannelKind::Prompt) {
+    if !policy.watches(ChannelKind::Prompt) {
         return RequestOutcome::Untouched;
     }
-    match edits(policy, body, limits, observer) {
-        Ok(edits) if edits.is_empty() => RequestOutcome::Untouched,
-        Ok(mut edits) => RequestOutcome::Edited(apply(body, &mut edits)),
-        Err(refused) => RequestOutcome::Refused(refused),
+    let mut request = RequestFilter::new(policy, Bytes::copy_from_slice(body), limits, observer);
+    while let Some(passage) = request.next_passage() {
+        request.judge(passage.id(), Err(Unjudged::Unbound), observer);
+    }
+    request.outcome().expect("everything is judged")
+}
+
+/// A request under a policy whose checks take time: what [`moderate_request`] does, passage by passage.
+///
+/// ```
+/// use holdback::hold::Judgement;
+/// use holdback::rule::{Check, Direction};
+/// use holdback::wire::{Limits, RequestFilter, RequestOutcome};
+/// use holdback::Policy;
+///
+/// let policy = Policy::builder().check(Check::gate("tone").direction(Direction::Request)).build()?;
+/// let body = r#"{"messages":[{"role":"user","content":"Be rude."}]}"#;
+/// let mut request = RequestFilter::new(&policy, body.into(), Limits::default(), &mut ());
+/// assert_eq!(request.outcome(), None);
+/// let passage = request.next_passage().expect("there is one");
+/// assert_eq!(passage.text(), "Be rude.");
+/// request.judge(passage.id(), Ok(Judgement::redact()), &mut ());
+/// let edited = r#"{"messages":[{"role":"user","content":"[tone]"}]}"#;
+/// assert_eq!(request.outcome(), Some(RequestOutcome::Edited(edited.into())));
+/// # Ok::<(), holdback::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct RequestFilter(Progress);
+
+#[derive(Debug)]
+enum Progress {
+    Read(Box<Read>),
+    Done(Option<RequestOutcome>),
+}
+
+/// A request of which every text is with the rules and the checks.
+#[derive(Debug)]
+struct Read {
+    body: Bytes,
+    moderator: Moderator,
+    incoming: Incoming,
+}
+
+/// A conversation of many turns, each of which is a text.
+const MOST_TEXTS: usize = 1 << 16;
+
+impl RequestFilter {
+    /// Reads a request's body, and has the rules look at it.
+    pub fn new(policy: &Policy, body: Bytes, limits: Limits, observer: &mut dyn Observer) -> RequestFilter {
+        // An empty body says nothing.
+        if body.is_empty() || !policy.watches(ChannelKind::Prompt) {
+            return RequestFilter(Progress::Done(Some(RequestOutcome::Untouched)));
+        }
+        RequestFilter(match read(policy, body, limits, observer) {
+            Ok(read) => Progress::Read(Box::new(read)),
+            Err(refused) => Progress::Done(Some(RequestOutcome::Refused(refused))),
+        })
+    }
+
+    /// The next passage that a check is to judge. Each comes once, however often its text stands in the request.
+    pub fn next_passage(&mut self) -> Option<Passage> {
+        match &mut self.0 {
+            Progress::Read(read) => read.moderator.next_passage(),
+            Progress::Done(_) => None,
+        }
+    }
+
+    /// Takes the judgement on a passage.
+    pub fn judge(&mut self, passage: PassageId, judged: Result<Judgement, Unjudged>, observer: &mut dyn Observer) {
+        if let Progress::Read(read) = &mut self.0
+            && read.moderator.judge(passage, judged, observer).is_err()
+        {
+            self.0 = Progress::Done(Some(RequestOutcome::Refused(Refused::NotJson)));
+        }
+    }
+
+    /// What becomes of the request, once everything is judged; it is told once.
+    pub fn outcome(&mut self) -> Option<RequestOutcome> {
+        if let Progress::Read(read) = &mut self.0 {
+            if read.moderator.awaits_judgement() {
+                return None;
+            }
+            let Progress::Read(read) = std::mem::replace(&mut self.0, Progress::Done(None)) else { return None };
+            return Some(read.outcome());
+        }
+        match &mut self.0 {
+            Progress::Done(outcome) => outcome.take(),
+            Progress::Read(_) => None,
+        }
+    }
+}
+
+impl Read {
+    fn outcome(self) -> RequestOutcome {
+        let Read { body, mut moderator, incoming } = self;
+        moderator.stop_anywhere();
+        if let Some(verdict) = moderator.stop() {
+            return RequestOutcome::Refused(Refused::Terminated(verdict.clone()));
+        }
+        let mut edits = moderator.edits_of(incoming);
+        if edits.is_empty() { RequestOutcome::Untouched } else { RequestOutcome::Edited(apply(&body, &mut edits)) }
     }
 }
 
@@ -232,34 +333,51 @@ const REQUEST: Layout = Layout {
     ],
 };
 
-/// What the rules change in a body.
-fn edits(policy: &Policy, body: &[u8], limits: Limits, observer: &mut dyn Observer) -> Result<Vec<Edit>, Refused> {
+/// Has the rules look at a body, and gives what checks watch to them.
+fn read(policy: &Policy, body: Bytes, limits: Limits, observer: &mut dyn Observer) -> Result<Read, Refused> {
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(&REQUEST));
     // Places in a body count in `u32`.
     if body.len() > limits.event_bytes.min(u32::MAX as usize) {
         return Err(Refused::TooLarge);
     }
     let (mut tape, mut walked) = (Tape::default(), Walked::default());
-    tape.read(body)?;
+    tape.read(&body)?;
     // No row tells elements apart, so none can have a bad index.
-    TABLE.walk(&tape, body, &mut Names::new(0), &mut walked).map_err(|_| Refused::NotJson)?;
+    TABLE.walk(&tape, &body, &mut Names::new(0), &mut walked).map_err(|_| Refused::NotJson)?;
+    let limits = Limits { channels: limits.channels.max(MOST_TEXTS), ..limits };
     let mut moderator = Moderator::with_table(policy, &TABLE, &FilterOptions { limits, ..FilterOptions::default() });
-    let (mut edits, mut renamed) = (Vec::new(), Renamed::default());
+    let (mut incoming, mut renamed) = (Incoming::new(&Event::new(body.clone())), Renamed::default());
     for found in &walked.found {
-        let (span, coding) = text_of(&tape, body, found);
-        let Some(with) = moderator.own(ChannelKind::Prompt, coding, &body[span.clone()], observer) else {
+        let (span, coding) = text_of(&tape, &body, found);
+        let place = span.start as u32..span.end as u32;
+        if found.part == Part::Value
+            && tape.node(found.node as usize).kind != Kind::Number
+            && moderator.asks_about_prompts()
+        {
+            let text = &body[span];
+            moderator.ask_about(found, ChannelKind::Prompt, coding, text, place, &mut incoming, observer)?;
+            continue;
+        }
+        let Some(with) = moderator.own(ChannelKind::Prompt, coding, &body[span], observer) else {
             continue;
         };
         if let Some(verdict) = moderator.stop() {
             return Err(Refused::Terminated(verdict.clone()));
         }
         if found.part == Part::Key {
-            renamed.note(found.node, edits.len());
+            renamed.note(found.node, incoming.edits.len());
         }
-        edits.push(Edit { span: span.start as u32..span.end as u32, with });
+        incoming.edits.push(Edit { span: place, with });
     }
-    renamed.tell_apart(&tape, body, &mut edits);
-    Ok(edits)
+    renamed.tell_apart(&tape, &body, &mut incoming.edits);
+    Ok(Read { body, moderator, incoming })
+}
+
+impl From<Failure> for Refused {
+    /// More texts than a request may have.
+    fn from(_: Failure) -> Refused {
+        Refused::TooLarge
+    }
 }
 
 /// Where a field's text is, and how it stands there.

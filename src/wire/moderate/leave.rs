@@ -1,6 +1,6 @@
 //! How events leave: in order, each when every text in it is decided, with what was cut spliced out.
 
-use super::{Choice, Moderator, emptied};
+use super::{Choice, Incoming, Moderator, emptied};
 use crate::wire::coding::Coding;
 use crate::wire::framing::{BOM, Wrap, reseal, reseal_chunk, rewritten};
 use crate::wire::grammar::Kept;
@@ -124,6 +124,15 @@ impl Moderator {
             self.reopen(stopped.finished);
         }
         Some(Lost { last, newest })
+    }
+
+    /// What is cut out of an event that nothing waits in front of.
+    pub(crate) fn edits_of(&mut self, event: Incoming) -> Vec<Edit> {
+        let (raw, mut edits) = (event.raw, event.edits);
+        for field in self.queue.take_fields() {
+            edits.extend(self.edit(&field, &raw, Extent::Decided));
+        }
+        edits
     }
 
     /// A document leaves with what is decided; where it stopped, it does not say that it came to its own end.
