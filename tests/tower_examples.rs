@@ -4,6 +4,9 @@
 #[allow(dead_code, reason = "its `main` serves for ever")]
 #[path = "../examples/axum_server.rs"]
 mod axum_server;
+#[allow(dead_code, reason = "its `main` serves for ever")]
+#[path = "../examples/custom_check.rs"]
+mod custom_check;
 #[path = "../examples/engine.rs"]
 mod engine;
 #[allow(dead_code, reason = "its `main` takes an argument")]
@@ -28,6 +31,14 @@ async fn the_server_is_moderated() {
     let body = std::str::from_utf8(&body).unwrap();
     assert!(body.contains("[codename]") && body.contains("[secrets.aws-access-key-id]"), "{body}");
     assert!(!body.contains("Night") && !body.contains("AKIA") && body.ends_with("data: [DONE]\n\n"), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_check_is_asked() {
+    let request = Request::get("/").body(axum::body::Body::empty()).unwrap();
+    let response = custom_check::app().expect("a valid policy").oneshot(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "It is simple. [unkind] Try again.");
 }
 
 #[tokio::test]
