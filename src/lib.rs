@@ -76,6 +76,6 @@ pub use rule::{Pack, Rule};
 pub use wire::{Dialect, Ending, Filter, Observer};
 
 /// The README's examples run with the tests.
-#[cfg(all(doctest, feature = "tower"))]
+#[cfg(all(doctest, feature = "sidecar"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

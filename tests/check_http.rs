@@ -158,18 +158,18 @@ async fn detectors_and_presidio_say_where() {
             .to_string()
     };
     script.says(200, &detection(start, end));
-    assert_eq!(ask(&detector).await, Ok(Judgement::redact_spans([bytes.clone()]).category("pii").score(0.9)));
+    assert_eq!(ask(&detector).await, Ok(Judgement::redact_span(bytes.clone()).category("pii").score(0.9)));
     let (uri, headers, body) = script.asked();
     assert_eq!((uri.path(), headers["detector-id"].to_str().unwrap()), ("/base/api/v1/text/contents", "en.names"));
     assert_eq!(body, json!({ "contents": ["Ünder. Called Zoë Böll now. "], "detector_params": {} }));
     script.says(200, &entity(start, end));
-    assert_eq!(ask(&presidio).await, Ok(Judgement::redact_spans([bytes]).category("PERSON").score(0.85)));
+    assert_eq!(ask(&presidio).await, Ok(Judgement::redact_span(bytes).category("PERSON").score(0.85)));
     let (uri, _, body) = script.asked();
     assert_eq!(uri.path(), "/base/analyze");
     assert_eq!(body, json!({ "text": "Ünder. Called Zoë Böll now. ", "language": "en" }));
     // What reaches back into the context begins with the passage; what is in the context only is nothing new.
     script.says(200, &entity(0, 10));
-    assert_eq!(ask(&presidio).await, Ok(Judgement::redact_spans([0..3]).category("PERSON").score(0.85)));
+    assert_eq!(ask(&presidio).await, Ok(Judgement::redact_span(0..3).category("PERSON").score(0.85)));
     for (start, end, expected) in [
         (0, 7, Ok(Judgement::clear())),
         (7, 29, Err(Unjudged::Unreadable)),
@@ -192,7 +192,7 @@ async fn a_webhook_rules_by_itself() {
     let (script, endpoint) = Script::serve().await;
     let check = HttpCheck::webhook(endpoint, "EXAMPLE-SECRET");
     script.says(200, r#"{"ruling":"redact","spans":[{"start":14,"end":22}],"category":"name","score":0.5}"#);
-    assert_eq!(ask(&check).await, Ok(Judgement::redact_spans([7..17]).category("name").score(0.5)));
+    assert_eq!(ask(&check).await, Ok(Judgement::redact_span(7..17).category("name").score(0.5)));
     let (uri, headers, body) = script.asked();
     assert_eq!(uri.path(), "/base");
     let expected = json!({

@@ -54,7 +54,7 @@ impl Gate {
                 let start = rng.below(text.len());
                 let end = rng.between(start, text.len());
                 // Sometimes a span of nothing, which cannot be meant.
-                Ok(Judgement::redact_spans([start..end]))
+                Ok(Judgement::redact_span(start..end))
             }
             4 => Ok(Judgement::flag()),
             5 => Err(Unjudged::TimedOut),

@@ -27,7 +27,7 @@ fn checks() -> Checks {
             sleep(Duration::from_millis(40)).await;
             let text = passage.text();
             match text.find("rude") {
-                Some(at) => Ok(Judgement::redact_spans([at..at + 4])),
+                Some(at) => Ok(Judgement::redact_span(at..at + 4)),
                 None if text.contains("evil") => Ok(Judgement::terminate()),
                 None if text.contains("slow") => std::future::pending().await,
                 None if text.contains("odd") => Err(Unjudged::Unreadable),

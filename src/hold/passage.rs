@@ -153,6 +153,11 @@ impl Judgement {
         Judgement::of(Ruling::Redact)
     }
 
+    /// This byte range of its text is replaced.
+    pub fn redact_span(span: Range<usize>) -> Judgement {
+        Judgement::of(Ruling::RedactSpans(Vec::from([span])))
+    }
+
     /// These byte ranges of its text are replaced.
     pub fn redact_spans(spans: impl IntoIterator<Item = Range<usize>>) -> Judgement {
         Judgement::of(Ruling::RedactSpans(spans.into_iter().collect()))

@@ -94,7 +94,7 @@ pin_project! {
         other: OtherContent,
         whole: Whole,
         shutdown: Option<Begun>,
-        judging: Option<Judging<S>>,
+        judging: Option<Box<Judging<S>>>,
     }
 }
 
@@ -127,7 +127,8 @@ impl<B: Body, S: Future<Output = ()>> Reading<B, S> {
             let limits = Limits { event_bytes: REQUEST_BYTES, ..Limits::default() };
             let plain = content.decode(whole.data(), REQUEST_BYTES)?;
             let filter = RequestFilter::new(policy, plain, limits, observer);
-            *this.judging = Some(Judging { head, whole, filter, driver: Driver::new(checks.clone(), policy) });
+            let driver = Driver::new(checks.clone(), policy);
+            *this.judging = Some(Box::new(Judging { head, whole, filter, driver }));
         }
         let this = self.project();
         let judging = this.judging.as_mut().expect("it was just put there");
@@ -145,7 +146,7 @@ impl<B: Body, S: Future<Output = ()>> Reading<B, S> {
             observer.judged(&judged.check, &judged.judged, judged.took);
             judging.filter.judge(judged.passage, judged.judged, observer);
         };
-        let Judging { mut head, mut whole, .. } = this.judging.take().expect("it was looked at just now");
+        let Judging { mut head, mut whole, .. } = *this.judging.take().expect("it was looked at just now");
         let treatment = match outcome {
             RequestOutcome::Untouched => RequestTreatment::Untouched,
             RequestOutcome::Edited(edited) => {
