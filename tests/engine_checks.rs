@@ -16,15 +16,16 @@ use oracle::write;
 use std::ops::Range;
 
 const RULES: Wish = Wish {
-    actions: &[Act::Redact("[{rule}]"), Act::Drop, Act::Flag, Act::Terminate],
+    actions: &[Act::Redact("[{rule}]"), Act::Drop, Act::Flag, Act::Terminate, Act::Hold],
     shapes: Shapes::Every,
     overflow: Overflow::Never,
     context: Context::Any,
 };
 
-/// A gate that judges so many characters at a time, with so many bytes of context.
+/// A gate that judges so many characters at a time, with so many bytes of context; or a check that rules hold matches for.
 #[derive(Clone, Copy, Debug)]
 struct Gate {
+    /// None for the latter.
     characters: usize,
     context: usize,
     on_failure: OnFailure,
@@ -88,17 +89,20 @@ enum Outcome {
     Ends,
 }
 
+/// The gates, and last the check that matches are held for.
 fn gates(case: &Case) -> Vec<Gate> {
     let mut rng = Rng::new(case.cut_seed ^ 0x6a7e);
-    (0..rng.between(1, 2)).map(|_| Gate::random(&mut rng)).collect()
+    let held = Gate { characters: 0, ..Gate::random(&mut rng) };
+    (0..rng.below(3)).map(|_| Gate::random(&mut rng)).chain([held]).collect()
 }
 
 fn policy(case: &Case, gates: &[Gate]) -> Policy {
     let check = |(index, gate): (usize, &Gate)| {
-        Check::gate(format!("check-{index}"))
-            .passages(Passages::Characters(gate.characters))
-            .context(gate.context)
-            .on_failure(gate.on_failure)
+        let check = match gate.characters {
+            0 => Check::held("held"),
+            characters => Check::gate(format!("check-{index}")).passages(Passages::Characters(characters)),
+        };
+        check.context(gate.context).on_failure(gate.on_failure)
     };
     let builder = Policy::builder().rules(write::rules(case)).max_hold(case.max_hold);
     let builder = gates.iter().enumerate().map(check).fold(builder, |builder, check| builder.check(check));
@@ -124,26 +128,35 @@ fn expected(case: &Case, gates: &[Gate]) -> Expected {
     let known = meaning.stop.map_or(usize::MAX, |stop| stop.at);
     let of_rules = meaning.spans.iter().filter(|span| meaning.covers(span) && span.confirmed <= known);
     let mut covered: Vec<(Range<usize>, usize)> = of_rules.map(|span| (span.start..span.end, span.rule)).collect();
-    for (index, gate) in gates.iter().enumerate() {
-        for passage in passages(gate.characters, &case.text, read, end) {
-            match gate.outcome(&case.text, &passage) {
-                Outcome::Leaves => {}
-                Outcome::Covered(span) => covered.push((span, rules + index)),
-                Outcome::Ends => {
-                    let order = (passage.start, rules + index);
-                    if stop.is_none_or(|(start, rank, _)| order < (start, rank)) {
-                        stop = Some((passage.start, rules + index, passage.start));
-                    }
+    // What is judged: by which gate, as whose, and where.
+    let asked = |read: usize, end: usize, known: usize| {
+        let mut asked: Vec<(&Gate, usize, Range<usize>)> = Vec::new();
+        for (index, gate) in gates.iter().enumerate().filter(|(_, gate)| gate.characters > 0) {
+            let passages = passages(gate.characters, &case.text, read, end);
+            asked.extend(passages.into_iter().map(|passage| (gate, rules + index, passage)));
+        }
+        for rule in (0..rules).filter(|rule| case.rules[*rule].action == Act::Hold) {
+            let runs = meaning.runs(rule, known).into_iter().filter(|(start, _)| *start < end);
+            asked.extend(runs.map(|(start, end)| (&gates[gates.len() - 1], rule, start..end)));
+        }
+        asked
+    };
+    for (gate, rank, passage) in asked(read, end, known) {
+        match gate.outcome(&case.text, &passage) {
+            Outcome::Leaves => {}
+            Outcome::Covered(span) => covered.push((span, rank)),
+            Outcome::Ends => {
+                let order = (passage.start, rank);
+                if stop.is_none_or(|(start, rank, _)| order < (start, rank)) {
+                    stop = Some((passage.start, rank, passage.start));
                 }
             }
         }
     }
     // Before a rule ends the stream, a check may that is asked about what stands behind.
     let whole = case.text.len();
-    let a_check_ends = gates.iter().any(|gate| {
-        let passages =
-            [(read, end), (whole, whole)].map(|(read, end)| passages(gate.characters, &case.text, read, end));
-        passages.concat().iter().any(|passage| gate.outcome(&case.text, passage) == Outcome::Ends)
+    let a_check_ends = [(read, end, known), (whole, whole, usize::MAX)].iter().any(|&(read, end, known)| {
+        asked(read, end, known).iter().any(|(gate, _, passage)| gate.outcome(&case.text, passage) == Outcome::Ends)
     });
     let limit = stop.map_or(case.text.len(), |(_, _, limit)| limit);
     let is_held = |known: usize| meaning.frontier[known.min(case.text.len() + 1)] < limit;
@@ -217,7 +230,8 @@ enum Step<'a> {
 
 impl<'a> Run<'a> {
     fn new(policy: &Policy, gates: &'a [Gate], text: &'a [u8]) -> Run<'a> {
-        let judged = vec![vec![false; text.len()]; gates.len()];
+        // What nobody holds for it, the last one has nothing against.
+        let judged = gates.iter().map(|gate| vec![gate.characters == 0; text.len()]).collect();
         let channel = Channel::new(policy, ChannelKind::Text);
         Run { gates, channel, text, output: Vec::new(), decided: 0, asked: Vec::new(), judged }
     }
@@ -252,7 +266,8 @@ impl<'a> Run<'a> {
     fn ask(&mut self) -> Result<(), String> {
         while let Some(passage) = self.channel.next_passage() {
             let (start, end) = (passage.span().start as usize, passage.span().end as usize);
-            let context = self.gates[passage.check_index()].context.min(start);
+            let gate = self.gates[passage.check_index()];
+            let context = gate.context.min(start);
             if passage.text_in_context().as_bytes() != &self.text[start - context..end] {
                 return Err(format!("asked about {:?}, behind {:?}", passage.text(), passage.context()));
             }

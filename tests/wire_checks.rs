@@ -261,6 +261,55 @@ fn rules_and_checks_share_a_text() {
     assert_eq!(output.ending.reason(), Some("over"));
 }
 
+/// Holds numbers for a check, which takes those behind `account` for account numbers.
+fn holding() -> Policy {
+    let rule = Rule::regex("account", r"\b[0-9]{6,8}\b").hold("is-account");
+    Policy::builder().rule(rule).check(Check::held("is-account").context(20)).build().unwrap()
+}
+
+fn is_account(passage: &Passage) -> Judged {
+    match passage.context().contains("account") {
+        true => Ok(Judgement::redact()),
+        false => Ok(Judgement::clear()),
+    }
+}
+
+#[test]
+fn what_a_rule_holds_is_judged_in_its_context() {
+    let deltas = ["My acc", "ount is 1234", "567, my order 765", "4321", ", both of 12 p", "arts, 123456"];
+    let output = at_any_time(&holding(), CHAT, answer(&deltas).as_bytes(), is_account);
+    assert_eq!(said(&output), "My account is [account], my order 7654321, both of 12 parts, 123456");
+    let told: Vec<(&str, &str)> =
+        output.verdicts.iter().map(|(_, verdict)| (&*verdict.rule, verdict.action)).collect();
+    assert_eq!(told.iter().filter(|told| **told == ("account", "redact")).count(), 1);
+    assert_eq!(told.iter().filter(|told| **told == ("account", "release")).count(), 2);
+}
+
+#[test]
+fn only_what_is_held_waits() {
+    let now = Instant::now();
+    let mut filter = Filter::new(&holding(), Some(Dialect::Text));
+    filter.push("Order 1234567 is on its way".into(), now, &mut ());
+    assert_eq!(filter.pop().as_deref(), Some(&b"Order "[..]));
+    assert_eq!(filter.pop(), None);
+    let passage = filter.next_passage().expect("the number is complete");
+    assert_eq!((passage.context(), passage.text()), ("Order ", "1234567"));
+    filter.judge(passage.id(), Ok(Judgement::terminate()), now, &mut ());
+    assert!(matches!(filter.ending(), Some(Ending::Terminated(verdict)) if &*verdict.rule == "account"));
+    assert_eq!(filter.pop(), None);
+}
+
+#[test]
+fn a_thought_that_ends_in_what_is_held_waits_for_its_judgement() {
+    let thought = |text: &str| content(text).replace("\"content\"", "\"reasoning_content\"");
+    let finish = answer(&[]);
+    let input = thought("the account 1234") + &thought("567") + &content("It is done. ") + &content("Bye") + &finish;
+    let output = at_any_time(&holding(), CHAT, input.as_bytes(), is_account);
+    assert!(!output.text().contains("1234") && !output.text().contains("567"), "{}", output.text());
+    assert_eq!(output.text().matches("[account]").count(), 1);
+    assert_eq!((said(&output), output.ending.name()), ("It is done. Bye".to_owned(), "complete"));
+}
+
 #[test]
 fn plain_text_and_documents_wait_too() {
     let judge = |passage: &Passage| match passage.text().contains("bad") {

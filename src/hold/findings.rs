@@ -47,6 +47,21 @@ impl Findings {
             .retain(|finding| finding.rule != rule || finding.span.end <= span.start || span.end <= finding.span.start);
     }
 
+    /// Where the earliest of them begins.
+    pub(super) fn start(&self) -> Option<u64> {
+        self.pending.iter().map(|finding| finding.span.start).min()
+    }
+
+    /// Takes out what is closed.
+    pub(super) fn take(&mut self, is_closed: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+        if self.pending.is_empty() {
+            return Vec::new();
+        }
+        let (closed, open) = std::mem::take(&mut self.pending).into_iter().partition(|finding| is_closed(finding));
+        self.pending = open;
+        closed
+    }
+
     /// Moves to `verdicts` what is closed.
     pub(super) fn close(&mut self, policy: &Policy, is_closed: impl Fn(&Finding) -> bool, verdicts: &mut Vec<Verdict>) {
         self.pending.retain(|finding| {

@@ -2,7 +2,7 @@
 
 use super::boundary::first_passage;
 use super::passage::{Passage, PassageId};
-use super::{More, Text};
+use super::{LONGEST_CHAR, More, Text};
 use crate::policy::{ChannelKind, Policy};
 use crate::rule::CheckMode;
 use std::collections::VecDeque;
@@ -27,7 +27,24 @@ struct Gate {
     /// What is shown of the text before a passage does not reach back over this.
     begins_at: u64,
     /// Passages that are not judged yet, in order.
-    asked: VecDeque<(PassageId, Range<u64>)>,
+    asked: VecDeque<Asked>,
+}
+
+/// A passage that is not judged yet.
+#[derive(Clone, Debug)]
+struct Asked {
+    id: PassageId,
+    span: Range<u64>,
+    by: AskedBy,
+}
+
+/// Who wants a passage judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedBy {
+    /// The check itself, with this place in the policy.
+    Check(u32),
+    /// A rule that holds it for the check.
+    Rule { rule: u32, check: u32 },
 }
 
 impl Gates {
@@ -63,6 +80,9 @@ impl Gates {
     fn cut(&mut self, policy: &Policy, text: Text<'_>, until: u64, more: More) {
         for gate in &mut self.gates {
             let check = policy.check(gate.check);
+            if gate.mode == CheckMode::Held {
+                continue;
+            }
             while let Some(open) = text.between(gate.open_from, until.max(gate.open_from))
                 && let Some(len) = first_passage(check.passages, check.longest, open, more)
             {
@@ -76,27 +96,40 @@ impl Gates {
                 let shown = text.between(from, span.end).unwrap_or(&open[..len]);
                 let context_len = shown.len() - len;
                 let passage = Passage::new((&check.id, gate.check), self.kind, span.clone(), shown, context_len);
-                gate.asked.push_back((passage.id(), span));
+                gate.asked.push_back(Asked { id: passage.id(), span, by: AskedBy::Check(gate.check) });
                 self.passages.push_back(passage);
             }
         }
+    }
+
+    /// Has a check judge what a rule holds for it.
+    pub(super) fn hold(&mut self, policy: &Policy, text: Text<'_>, rule: u32, check: u32, span: Range<u64>) {
+        let Some(gate) = self.gates.iter_mut().find(|gate| gate.check == check) else { return };
+        let asked = policy.check(check);
+        let span = text.whole_chars(span.clone(), span.start.saturating_sub(LONGEST_CHAR));
+        let from = span.start.saturating_sub(asked.context as u64).max(gate.begins_at).max(text.start);
+        let from = text.char_end(from).min(span.start);
+        let shown = text.between(from, span.end).unwrap_or_default();
+        let context_len = shown.len().saturating_sub((span.end - span.start) as usize);
+        let passage = Passage::new((&asked.id, check), self.kind, span.clone(), shown, context_len);
+        let place = gate.asked.partition_point(|other| other.span.start <= span.start);
+        gate.asked.insert(place, Asked { id: passage.id(), span, by: AskedBy::Rule { rule, check } });
+        self.passages.push_back(passage);
     }
 
     pub(super) fn next_passage(&mut self) -> Option<Passage> {
         self.passages.pop_front()
     }
 
-    /// Takes the passages with this id off the list, each with its check.
-    pub(super) fn settle(&mut self, id: PassageId) -> Vec<(u32, Range<u64>)> {
+    /// Takes the passages with this id off the list, each with who has asked.
+    pub(super) fn settle(&mut self, id: PassageId) -> Vec<(AskedBy, Range<u64>)> {
         let mut settled = Vec::new();
         for gate in &mut self.gates {
-            let check = gate.check;
-            gate.asked.retain(|(asked, span)| {
-                let is_it = *asked == id;
-                if is_it {
-                    settled.push((check, span.clone()));
+            gate.asked.retain(|asked| {
+                if asked.id == id {
+                    settled.push((asked.by, asked.span.clone()));
                 }
-                !is_it
+                asked.id != id
             });
         }
         settled
@@ -104,14 +137,18 @@ impl Gates {
 
     /// Where the earliest text begins that waits for a judgement.
     pub(super) fn held_from(&self) -> u64 {
-        let gating = self.gates.iter().filter(|gate| gate.mode == CheckMode::Gate);
-        gating.map(|gate| gate.asked.front().map_or(gate.open_from, |(_, span)| span.start)).min().unwrap_or(u64::MAX)
+        let held_by = |gate: &Gate| match (gate.mode, gate.asked.front()) {
+            (CheckMode::Gate | CheckMode::Held, Some(asked)) => asked.span.start,
+            (CheckMode::Gate, None) => gate.open_from,
+            _ => u64::MAX,
+        };
+        self.gates.iter().map(held_by).min().unwrap_or(u64::MAX)
     }
 
     /// Whether a check has as much to judge as may wait for it.
     pub(super) fn is_full(&self, policy: &Policy, position: u64) -> bool {
         self.gates.iter().any(|gate| {
-            let waiting = gate.asked.front().map_or(0, |(_, span)| position - span.start);
+            let waiting = gate.asked.front().map_or(0, |asked| position - asked.span.start);
             waiting >= policy.check(gate.check).max_held as u64
         })
     }
@@ -127,12 +164,15 @@ impl Gates {
     /// Whether the end of the text waits for judgements of what begins before an offset.
     pub(super) fn awaits_before(&self, offset: u64) -> bool {
         let waited_for = self.gates.iter().filter(|gate| gate.mode != CheckMode::Trail);
-        waited_for.flat_map(|gate| &gate.asked).any(|(_, span)| span.start < offset)
+        waited_for.flat_map(|gate| &gate.asked).any(|asked| asked.span.start < offset)
     }
 
-    /// The text from this offset on may still be shown to a check.
-    pub(super) fn needed_from(&self, policy: &Policy) -> u64 {
-        let needs = |gate: &Gate| gate.open_from.saturating_sub(policy.check(gate.check).context as u64 + 3);
+    /// The text from this offset on may still be shown to a check, if rules hold nothing for it that stands before `earliest`.
+    pub(super) fn needed_from(&self, policy: &Policy, earliest: u64) -> u64 {
+        let needs = |gate: &Gate| {
+            let next = if gate.mode == CheckMode::Held { earliest } else { gate.open_from };
+            next.saturating_sub(policy.check(gate.check).context as u64 + LONGEST_CHAR)
+        };
         self.gates.iter().map(needs).min().unwrap_or(u64::MAX)
     }
 }

@@ -1,6 +1,7 @@
 //! What judgements bring about.
 
-use super::gates::Gates;
+use super::findings::Finding;
+use super::gates::{AskedBy, Gates};
 use super::passage::{Judgement, Passage, PassageId, Ruling, Unjudged};
 use super::{Account, Channel, Released, Stop, Text, forget};
 use crate::policy::{CompiledCheck, Policy, Reason, Verdict};
@@ -28,7 +29,7 @@ impl Channel {
 
     /// The text from this offset on waits for judgements, or for the passages to be complete that it is in.
     pub(crate) fn cleared(&self) -> u64 {
-        self.account.gates.as_ref().map_or(u64::MAX, |gates| gates.held_from())
+        self.account.cleared()
     }
 
     /// Whether so much of it waits for a judgement that no more of it should come before one does.
@@ -47,10 +48,11 @@ impl Channel {
         self.account.gates.as_ref().is_some_and(|gates| gates.has_unjudged())
     }
 
-    /// The text pauses: the passages that it has begun are complete.
+    /// The text pauses: the passages that it has begun are complete, and what rules hold for checks is.
     pub(crate) fn end_passages(&mut self) {
         let Channel { policy, cursor, window, window_start, account, .. } = self;
         let text = Text { start: *window_start, bytes: window };
+        account.ask_about_held(policy, text, |_| true);
         if let Some(gates) = &mut account.gates {
             gates.pause(policy, text, cursor.position());
         }
@@ -73,6 +75,12 @@ enum Consequence {
 }
 
 impl Account {
+    /// There is nobody to judge what a rule holds.
+    pub(super) fn go_unjudged(&mut self, policy: &Policy, text: Text<'_>, check: u32, finding: Finding) {
+        let by = AskedBy::Rule { rule: finding.rule, check };
+        self.bring_about(policy, text, by, finding.span, &Err(Unjudged::Unbound));
+    }
+
     fn take(&mut self, policy: &Policy, text: Text<'_>, passage: PassageId, judged: &Result<Judgement, Unjudged>) {
         if self.terminated.is_some() {
             return;
@@ -81,39 +89,59 @@ impl Account {
         if settled.is_empty() {
             return;
         }
-        for (index, span) in settled {
-            let check = policy.check(index);
-            let judged = judged.as_ref().map_err(|unjudged| *unjudged).and_then(|judgement| legible(judgement, &span));
-            let (action, consequence) = consequence(check, &span, judged);
-            if matches!(consequence, Consequence::Nothing) {
-                continue;
-            }
-            let told = judged.ok();
-            let verdict = Verdict {
-                rule: check.id.clone(),
-                span: span.clone(),
-                action,
-                enforced: check.is_enforced,
-                reason: if told.is_some() { Reason::Judged } else { Reason::Unjudged },
-                category: told.and_then(|judgement| judgement.category.clone()),
-                score: told.and_then(|judgement| judgement.score),
-            };
-            let rank = policy.rank_of_check(index);
-            match consequence {
-                Consequence::Stopped => {
-                    self.stop_at(Stop { rank, verdict });
-                    continue;
-                }
-                Consequence::Covered(spans) => {
-                    for span in spans {
-                        self.segments.cover_late(rank, text.whole_chars(span, self.decided));
-                    }
-                }
-                Consequence::Nothing | Consequence::Reported => {}
-            }
-            self.verdicts.push(verdict);
+        for (by, span) in settled {
+            self.bring_about(policy, text, by, span, judged);
         }
         self.hand_out(policy, text);
+    }
+
+    /// Does with a passage what a judgement says.
+    fn bring_about(
+        &mut self,
+        policy: &Policy,
+        text: Text<'_>,
+        by: AskedBy,
+        span: Range<u64>,
+        judged: &Result<Judgement, Unjudged>,
+    ) {
+        let (check, rank, name) = match by {
+            AskedBy::Check(index) => {
+                let check = policy.check(index);
+                (check, policy.rank_of_check(index), &check.id)
+            }
+            AskedBy::Rule { rule, check } => (policy.check(check), rule, &policy.rule(rule).id),
+        };
+        let judged = judged.as_ref().map_err(|unjudged| *unjudged).and_then(|judgement| legible(judgement, &span));
+        let (action, consequence) = consequence(check, &span, judged);
+        // A match is told of, though it leaves.
+        let (action, consequence) = match (consequence, by) {
+            (Consequence::Nothing, AskedBy::Check(_)) => return,
+            (Consequence::Nothing, AskedBy::Rule { .. }) => (OnFailure::Release.name(), Consequence::Reported),
+            (consequence, _) => (action, consequence),
+        };
+        let told = judged.ok();
+        let verdict = Verdict {
+            rule: name.clone(),
+            span: span.clone(),
+            action,
+            enforced: check.is_enforced,
+            reason: if told.is_some() { Reason::Judged } else { Reason::Unjudged },
+            category: told.and_then(|judgement| judgement.category.clone()),
+            score: told.and_then(|judgement| judgement.score),
+        };
+        match consequence {
+            Consequence::Stopped => {
+                self.stop_at(Stop { rank, verdict });
+                return;
+            }
+            Consequence::Covered(spans) => {
+                for span in spans {
+                    self.segments.cover_late(rank, text.whole_chars(span, self.decided));
+                }
+            }
+            Consequence::Nothing | Consequence::Reported => {}
+        }
+        self.verdicts.push(verdict);
     }
 }
 
@@ -143,7 +171,9 @@ fn consequence(
     match wished {
         Consequence::Covered(_) | Consequence::Stopped if !check.is_enforced => (action, Consequence::Reported),
         // What has left cannot be replaced any more.
-        Consequence::Covered(_) if check.mode != CheckMode::Gate => (Action::Terminate.name(), Consequence::Stopped),
+        Consequence::Covered(_) if !matches!(check.mode, CheckMode::Gate | CheckMode::Held) => {
+            (Action::Terminate.name(), Consequence::Stopped)
+        }
         wished => (action, wished),
     }
 }

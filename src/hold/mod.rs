@@ -61,6 +61,8 @@ struct Account {
     decided: u64,
     segments: Segments,
     findings: Findings,
+    /// What rules hold for checks that are not asked about it yet.
+    holds: Findings,
     /// The checks that watch the channel, if any does.
     gates: Option<Box<Gates>>,
     /// Where the rules' earliest candidate begins.
@@ -235,7 +237,8 @@ impl Account {
     /// Walks the last `fresh` bytes of `text` and decides what can be decided.
     fn scan(&mut self, policy: &Policy, scope: &Scope, cursor: &mut Cursor, text: Text<'_>, fresh: usize, more: More) {
         let mut unread = &text.bytes[text.bytes.len() - fresh..];
-        if more == More::MayCome && self.segments.is_empty() && self.findings.is_empty() && self.gates.is_none() {
+        let is_quiet = self.segments.is_empty() && self.findings.is_empty() && self.holds.is_empty();
+        if more == More::MayCome && is_quiet && self.gates.is_none() {
             let read = cursor.run(&scope.scanner, unread, &mut self.hits);
             if self.hits.is_empty() && !cursor.is_in_block() {
                 self.decided = text.char_start(cursor.frontier()).max(self.decided);
@@ -272,12 +275,12 @@ impl Account {
         self.segments.rejoin(text);
         let mut stop = self.judge(policy, scope, text);
         while stop.is_none() {
-            self.close(policy, scope, cursor);
+            self.close(policy, scope, cursor, text);
             if unread.is_empty() {
                 break;
             }
             // In which order findings close must not depend on the cuts, so while there are any each byte is asked.
-            let step = if self.findings.is_empty() { unread.len() } else { 1 };
+            let step = if self.findings.is_empty() && self.holds.is_empty() { unread.len() } else { 1 };
             let read = cursor.run(&scope.scanner, &unread[..step], &mut self.hits);
             unread = &unread[read..];
             stop = self.judge(policy, scope, text);
@@ -290,6 +293,10 @@ impl Account {
             cursor.open_blocks(&scope.scanner, &mut self.hits);
             let ends = self.judge(policy, scope, text);
             debug_assert!(ends.is_none(), "an open block ends nothing");
+        }
+        let end = stop.as_ref().map_or(u64::MAX, |stop| stop.verdict.span.start);
+        if more == More::Never || stop.is_some() {
+            self.ask_about_held(policy, text, |held| held.span.start < end);
         }
         self.frontier = cursor.frontier();
         let over = match stop {
@@ -325,7 +332,7 @@ impl Account {
         if let Some(stop) = &self.stop {
             frontier = frontier.min(stop.verdict.span.start);
         }
-        let cleared = self.gates.as_ref().map_or(u64::MAX, |gates| gates.held_from());
+        let cleared = self.cleared();
         // A cut in the middle of a character would leave broken text on both sides.
         let is_whole = self.more == More::Never && self.stop.is_none() && cleared >= frontier;
         frontier = frontier.min(cleared);
@@ -341,6 +348,12 @@ impl Account {
         }
     }
 
+    /// The text from this offset on is not cleared by the checks, or held for them.
+    fn cleared(&self) -> u64 {
+        let gates = self.gates.as_ref().map_or(u64::MAX, |gates| gates.held_from());
+        gates.min(self.holds.start().unwrap_or(u64::MAX))
+    }
+
     /// Of two that end the stream the first one does.
     fn stop_at(&mut self, stop: Stop) {
         if self.stop.as_ref().is_none_or(|first| stop.order() < first.order()) {
@@ -349,8 +362,8 @@ impl Account {
     }
 
     /// Reports the findings that can no longer grow: they end before the oldest live thread of their rule begins.
-    fn close(&mut self, policy: &Policy, scope: &Scope, cursor: &Cursor) {
-        if self.findings.is_empty() {
+    fn close(&mut self, policy: &Policy, scope: &Scope, cursor: &Cursor, text: Text<'_>) {
+        if self.findings.is_empty() && self.holds.is_empty() {
             return;
         }
         let is_closed = |finding: &Finding| {
@@ -358,6 +371,18 @@ impl Account {
             cursor.oldest(&scope.scanner, in_scope as u32).is_none_or(|start| start >= finding.span.end)
         };
         self.findings.close(policy, is_closed, &mut self.verdicts);
+        self.ask_about_held(policy, text, is_closed);
+    }
+
+    /// Has checks judge what rules hold for them that can no longer grow.
+    fn ask_about_held(&mut self, policy: &Policy, text: Text<'_>, is_closed: impl Fn(&Finding) -> bool) {
+        for finding in self.holds.take(is_closed) {
+            let Effect::Hold(check) = policy.rule(finding.rule).effect else { continue };
+            match &mut self.gates {
+                Some(gates) => gates.hold(policy, text, finding.rule, check, finding.span),
+                None => self.go_unjudged(policy, text, check, finding),
+            }
+        }
     }
 
     /// Takes what the cursor found; gives back what ends the stream, if anything does.
@@ -392,6 +417,10 @@ impl Account {
                 }
                 continue;
             }
+            if let Effect::Hold(_) = rule.effect {
+                self.holds.add(index, hit.start..hit.end, reason);
+                continue;
+            }
             self.findings.add(index, hit.start..hit.end, reason);
             if rule.effect == Effect::Cover {
                 self.segments.cover(index, text.whole_chars(hit.start..hit.end, self.decided));
@@ -410,8 +439,11 @@ impl Account {
         let oldest = cursor.position().saturating_sub(2 * u64::from(policy.max_hold()) + LONGEST_CHAR);
         let needed = held.min(replaced).max(oldest);
         match &self.gates {
-            // What waits for a judgement is covered by nothing.
-            Some(gates) => needed.min(self.decided).min(gates.needed_from(policy)),
+            Some(gates) => {
+                // What is to be judged may be covered by others, and cut out already.
+                let earliest = self.decided.min(self.frontier).min(self.holds.start().unwrap_or(u64::MAX));
+                needed.min(earliest).min(gates.needed_from(policy, earliest))
+            }
             None => needed,
         }
     }

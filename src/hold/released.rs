@@ -77,6 +77,11 @@ impl<'a> Released<'a> {
         self.len() == 0
     }
 
+    /// Whether the channel has come to its end by a verdict.
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.account.terminated.is_some()
+    }
+
     /// Whether every decided byte leaves as it came.
     pub fn is_untouched(&self) -> bool {
         self.account.out.cuts.is_empty()

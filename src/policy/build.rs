@@ -3,7 +3,9 @@
 use super::replace::Replacement;
 use super::{ChannelKind, Compiled, CompiledCheck, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
 use crate::error::{BuildError, Fault};
-use crate::rule::{Action, Check, Conduct, HashKey, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower};
+use crate::rule::{
+    Action, Check, CheckMode, Conduct, HashKey, Hold, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower,
+};
 use crate::scan::{Component, MAX_LIMIT, Role, RuleTraits, Scanner, Size, Starts};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -166,6 +168,14 @@ impl PolicyBuilder {
             if !ids.insert(rule.id()) {
                 faults.push(rule.fault("the id is taken by an earlier rule").remedy("give each rule an id of its own"));
             }
+            if let Action::Hold(Hold { check, .. }) = &rule.action
+                && !self.checks.iter().any(|known| known.id == *check && known.mode == CheckMode::Held)
+            {
+                faults.push(
+                    rule.fault(format!("there is no check `{check}` that matches could be held for"))
+                        .remedy("add one of that id and of the mode `held` (`Check::held`)"),
+                );
+            }
             match self.compile(rule) {
                 Ok(rule) => compiled.push(rule),
                 Err(found) => faults.extend(found),
@@ -228,11 +238,21 @@ impl PolicyBuilder {
                     .remedy("use another action, or leave `unclosed` out"),
             ]);
         }
+        if matches!(rule.action, Action::Hold(_)) && block.is_some() {
+            return Err(vec![
+                rule.fault("a block is covered before it is complete, so no check can be asked about it")
+                    .remedy("use another action, or a pattern"),
+            ]);
+        }
         let is_enforced = rule.conduct == Conduct::Act && self.conduct == Conduct::Act;
-        let effect = match rule.action {
+        let effect = match &rule.action {
             _ if !is_enforced => Effect::Report,
             Action::Flag => Effect::Report,
             Action::Terminate => Effect::Terminate,
+            Action::Hold(Hold { check, .. }) => {
+                let place = self.checks.iter().position(|known| known.id == *check);
+                Effect::Hold(place.unwrap_or_default() as u32)
+            }
             Action::Mask(_) | Action::Redact(_) | Action::Drop => Effect::Cover,
         };
         if effect == Effect::Terminate && lowered.shape == Shape::Block {
@@ -305,7 +325,9 @@ impl PolicyBuilder {
             scope_of[kind as usize] = Some(at);
         }
         let checks_of = ChannelKind::ALL.map(|kind| {
-            let watches = |(_, check): &(u32, &CompiledCheck)| check.channels.contains(&kind);
+            let is_held_for =
+                |at: u32| rules.iter().any(|rule| rule.effect == Effect::Hold(at) && rule.channels.contains(&kind));
+            let watches = |(at, check): &(u32, &CompiledCheck)| check.channels.contains(&kind) || is_held_for(*at);
             (0..).zip(&checks).filter(watches).map(|(at, _)| at).collect()
         });
         let max_hold = self.max_hold as u32;

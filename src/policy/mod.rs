@@ -88,6 +88,8 @@ pub(crate) enum Effect {
     Report,
     Cover,
     Terminate,
+    /// What a check says, whose place in the policy this is.
+    Hold(u32),
 }
 
 /// The rules that watch the same kinds of channel, and their automaton.
@@ -134,7 +136,7 @@ impl Policy {
 
     /// Whether a rule or a check that can end the stream watches channels of this kind.
     pub fn may_terminate(&self, kind: ChannelKind) -> bool {
-        let a_check_may = self.checks_of(kind).iter().any(|&check| self.inner.checks[check as usize].is_enforced);
+        let a_check_may = self.checks_of(kind).iter().any(|&check| self.check(check).is_enforced);
         a_check_may
             || self.scope(kind).is_some_and(|scope| {
                 scope.rules.iter().any(|&rule| {

@@ -1,7 +1,7 @@
 //! What takes a segment's place.
 
 use crate::error::Fault;
-use crate::rule::{Action, HashKey, Mask, Needs, ParsedTemplate};
+use crate::rule::{Action, HashKey, Hold, Mask, Needs, ParsedTemplate};
 
 /// By how many rules a segment is covered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Replacement {
         match action {
             Action::Flag | Action::Drop | Action::Terminate => Ok(Replacement::Fixed("".into())),
             Action::Mask(mask) => Ok(Replacement::Mask { mask: *mask, fallback: format!("[{id}]").into() }),
-            Action::Redact(template) => {
+            Action::Redact(template) | Action::Hold(Hold { replace: template, .. }) => {
                 let parsed = template.parse()?;
                 match (parsed.needs(), key) {
                     (Needs::TextAndKey, None) => {

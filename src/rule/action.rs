@@ -16,6 +16,8 @@ pub enum Action {
     Drop,
     /// End the stream; nothing of the match leaves.
     Terminate,
+    /// Hold it until a check has judged it.
+    Hold(Hold),
 }
 
 impl Default for Action {
@@ -33,7 +35,48 @@ impl Action {
             Action::Redact(_) => "redact",
             Action::Drop => "drop",
             Action::Terminate => "terminate",
+            Action::Hold(_) => "hold",
         }
+    }
+}
+
+/// Holds a match until a check has judged it, and does what that says.
+///
+/// ```
+/// use holdback::hold::Judgement;
+/// use holdback::rule::Check;
+/// use holdback::{Channel, ChannelKind, Policy, Rule};
+///
+/// let rule = Rule::regex("acme.account", r"\b\d{8}\b").hold("is-account");
+/// let policy = Policy::builder().rule(rule).check(Check::held("is-account").context(40)).build()?;
+/// let mut channel = Channel::new(&policy, ChannelKind::Text);
+/// let mut out = Vec::new();
+/// channel.push(b"Call 12345678 now").write_to(&mut out);
+/// assert_eq!(out, b"Call ");
+/// let passage = channel.next_passage().expect("the match is complete");
+/// assert_eq!((passage.context(), passage.text()), ("Call ", "12345678"));
+/// channel.judge(passage.id(), &Ok(Judgement::redact())).write_to(&mut out);
+/// assert_eq!(out, b"Call [acme.account] now");
+/// # Ok::<(), holdback::BuildError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Hold {
+    /// The id of the check that is asked, a [held](crate::rule::Check::held) one.
+    pub check: String,
+    /// What takes the match's place if the check redacts it.
+    pub replace: Template,
+}
+
+impl Hold {
+    /// Asks this check.
+    pub fn for_check(check: impl Into<String>) -> Hold {
+        Hold { check: check.into(), replace: Template::default() }
+    }
+
+    /// Says what takes the match's place.
+    pub fn replace(self, replacement: impl Into<String>) -> Hold {
+        Hold { replace: Template::new(replacement), ..self }
     }
 }
 

@@ -58,11 +58,13 @@ pub enum CheckMode {
     Trail,
     /// The end of the stream: text leaves at once, but the stream does not end before everything was judged.
     Final,
+    /// What rules [hold](crate::rule::Action::Hold) for it. It is asked about nothing else.
+    Held,
 }
 
 impl CheckMode {
     /// Every mode, in declaration order.
-    pub const ALL: [CheckMode; 3] = [CheckMode::Gate, CheckMode::Trail, CheckMode::Final];
+    pub const ALL: [CheckMode; 4] = [CheckMode::Gate, CheckMode::Trail, CheckMode::Final, CheckMode::Held];
 
     /// The mode's word in rule files and logs.
     pub const fn name(self) -> &'static str {
@@ -70,6 +72,7 @@ impl CheckMode {
             CheckMode::Gate => "gate",
             CheckMode::Trail => "trail",
             CheckMode::Final => "final",
+            CheckMode::Held => "held",
         }
     }
 }
@@ -136,6 +139,11 @@ impl Check {
     /// A check that the end of the stream waits for. Unless told otherwise it judges the text as a whole.
     pub fn at_end(id: impl Into<String>) -> Check {
         Check { passages: Passages::Whole, ..Check::new(id.into(), CheckMode::Final) }
+    }
+
+    /// A check that rules hold matches for.
+    pub fn held(id: impl Into<String>) -> Check {
+        Check::new(id.into(), CheckMode::Held)
     }
 
     fn new(id: String, mode: CheckMode) -> Check {
@@ -248,15 +256,17 @@ impl Check {
 
     pub(crate) fn on_failure_or_default(&self) -> OnFailure {
         self.on_failure.unwrap_or(match self.mode {
-            CheckMode::Gate => OnFailure::Withhold,
+            CheckMode::Gate | CheckMode::Held => OnFailure::Withhold,
             CheckMode::Trail => OnFailure::Release,
             CheckMode::Final => OnFailure::Terminate,
         })
     }
 
     /// The kinds of channel that it watches, in their own order.
+    ///
+    /// One that is held for watches what its rules do.
     pub(crate) fn kinds(&self) -> Vec<ChannelKind> {
-        self.direction.kinds(&self.channels)
+        if self.mode == CheckMode::Held { Vec::new() } else { self.direction.kinds(&self.channels) }
     }
 
     /// What is wrong with it.
@@ -281,7 +291,7 @@ impl Check {
             "raise `max_held`, or lower the longest passage",
         );
         fault(
-            self.mode != CheckMode::Gate && self.on_failure == Some(OnFailure::Withhold),
+            matches!(self.mode, CheckMode::Trail | CheckMode::Final) && self.on_failure == Some(OnFailure::Withhold),
             "what has left cannot be withheld",
             "make the check a gate, or let it terminate or release",
         );
@@ -291,9 +301,14 @@ impl Check {
             "leave it out of `channels`, and say by `direction` that the check watches requests",
         );
         fault(
-            self.direction != Direction::Response && self.mode != CheckMode::Gate,
+            self.direction != Direction::Response && matches!(self.mode, CheckMode::Trail | CheckMode::Final),
             "a request leaves once it was judged, or is not judged",
             "make a check of requests a gate",
+        );
+        fault(
+            self.mode == CheckMode::Held && (self.direction != Direction::default() || !self.channels.is_empty()),
+            "what is held for a check is for its rules to say",
+            "leave `direction` and `channels` out, and give them to the rules",
         );
         faults
     }

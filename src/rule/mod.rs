@@ -19,7 +19,7 @@ mod template;
 mod validate;
 mod words;
 
-pub use action::{Action, Mask};
+pub use action::{Action, Hold, Mask};
 pub use check::{Check, CheckMode, OnFailure, Passages};
 pub use date::Date;
 pub use examples::{Example, RuleTest};
@@ -253,6 +253,13 @@ impl Rule {
     /// Ends the stream at a match; nothing of it leaves.
     pub fn terminate(mut self) -> Rule {
         self.action = Action::Terminate;
+        self
+    }
+
+    /// Holds a match until the [held](Check::held) check with this id has judged it: then it leaves, is replaced, or ends
+    /// the stream.
+    pub fn hold(mut self, check: impl Into<String>) -> Rule {
+        self.action = Action::Hold(Hold::for_check(check));
         self
     }
 

@@ -136,9 +136,13 @@ impl Lane {
         let from = self.decided;
         let mut channel = self.channel.clone();
         let released = channel.finish();
+        let is_terminated = released.is_terminated();
+        if !is_terminated && from + released.len() < self.len {
+            // The end would bring a match that a check is to judge. It waits for the text to go on, or to end.
+            return;
+        }
         verdicts.extend_from_slice(released.verdicts());
         cut(&mut self.cuts, &mut self.edited, from, &released);
-        let is_terminated = channel.terminated().is_some();
         self.decide(if is_terminated { channel.decided() } else { self.len });
         if is_terminated {
             self.channel = channel;

@@ -99,10 +99,15 @@ pub enum Unclosed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     Flag,
-    Mask { keep_first: usize, keep_last: usize },
+    Mask {
+        keep_first: usize,
+        keep_last: usize,
+    },
     Redact(&'static str),
     Drop,
     Terminate,
+    /// For the check `held`. What that says is no matter of the oracle's.
+    Hold,
 }
 
 /// A rule set, its limit, and a text.
@@ -225,7 +230,7 @@ impl RuleAst {
 
     /// Whether a match of it is kept from the reader.
     pub fn covers(&self) -> bool {
-        !matches!(self.action, Act::Flag | Act::Terminate)
+        !matches!(self.action, Act::Flag | Act::Terminate | Act::Hold)
     }
 }
 

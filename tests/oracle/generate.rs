@@ -80,6 +80,9 @@ fn rule(rng: &mut Rng, wish: Wish) -> RuleAst {
         Shape::Block(block) if action == Act::Flag => Shape::Block(BlockAst { unclosed: Unclosed::Redact, ..block }),
         other => other,
     };
+    // A block is covered before it is complete, so nobody can be asked about it.
+    let is_block = matches!(shape, Shape::Block(_));
+    let action = if is_block && action == Act::Hold { Act::Drop } else { action };
     let limited = wish.overflow == Overflow::Likely && matches!(shape, Shape::Pattern(_)) && rng.chance(40);
     RuleAst { shape, action, max_len: limited.then(|| rng.between(1, 6)) }
 }

@@ -165,6 +165,13 @@ impl<'a> Meaning<'a> {
         self.case.rules[span.rule].covers() && !self.ends_the_text(span)
     }
 
+    /// Runs of overlapping spans of a rule, as far as they were certain when so many bytes were known.
+    pub fn runs(&self, rule: usize, known: usize) -> Vec<(usize, usize)> {
+        let of_rule = |span: &&Span| span.rule == rule && span.confirmed <= known && !self.ends_the_text(span);
+        let spans = self.spans.iter().filter(of_rule).copied().collect();
+        merge(spans).into_iter().map(|segment| (segment.start, segment.end)).collect()
+    }
+
     fn ends_the_text(&self, span: &Span) -> bool {
         let rule = &self.case.rules[span.rule];
         let unclosed_ends = match &rule.shape {
@@ -219,7 +226,7 @@ impl Segment {
                 let hidden = keep_first..text.len() - keep_last;
                 text.iter().enumerate().map(|(i, &byte)| if hidden.contains(&i) { b'*' } else { byte }).collect()
             }
-            Act::Flag | Act::Terminate => unreachable!("a segment holds only rules that cover"),
+            Act::Flag | Act::Terminate | Act::Hold => unreachable!("a segment holds only rules that cover"),
         }
     }
 }

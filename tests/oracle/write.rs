@@ -4,7 +4,7 @@ use super::ast::{
     ALPHABET, Act, BlockAst, Case, Class, Look, Mode, Node, PatternAst, RuleAst, Shape, Unclosed, Validator,
 };
 use holdback::Rule;
-use holdback::rule::{self, Action, Block, Mask, Pattern, Template};
+use holdback::rule::{self, Action, Block, Hold, Mask, Pattern, Template};
 use std::fmt;
 
 /// The id of the rule at this place of its case.
@@ -39,6 +39,7 @@ fn rule(index: usize, ast: &RuleAst) -> Rule {
         Act::Redact(template) => Action::Redact(Template::new(template)),
         Act::Drop => Action::Drop,
         Act::Terminate => Action::Terminate,
+        Act::Hold => Action::Hold(Hold::for_check("held")),
     })
 }
 

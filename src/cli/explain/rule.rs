@@ -78,6 +78,7 @@ fn deed(action: &Action) -> String {
         Action::Redact(template) => format!("the match is replaced by `{}`", template.source()),
         Action::Mask(_) => "the characters of the match are masked".to_owned(),
         Action::Drop => "the match is taken out".to_owned(),
+        Action::Hold(hold) => format!("a match waits for the check `{}`", hold.check),
         Action::Terminate => "the stream ends before the match".to_owned(),
         other => other.name().to_owned(),
     }

@@ -17,10 +17,11 @@ pub(super) struct WrittenCheck {
     pub(super) service: Option<Service>,
 }
 
-pub(super) const MODES: [(&str, CheckMode); 3] = [
+pub(super) const MODES: [(&str, CheckMode); 4] = [
     (CheckMode::Gate.name(), CheckMode::Gate),
     (CheckMode::Trail.name(), CheckMode::Trail),
     (CheckMode::Final.name(), CheckMode::Final),
+    (CheckMode::Held.name(), CheckMode::Held),
 ];
 
 pub(super) const ON_FAILURE: [(&str, OnFailure); 3] = [
@@ -78,6 +79,7 @@ pub(super) fn read_check(keys: &mut Keys<'_, '_>) -> Option<WrittenCheck> {
         (id, CheckMode::Gate) => Check::gate(id.unwrap_or_default()),
         (id, CheckMode::Trail) => Check::trail(id.unwrap_or_default()),
         (id, CheckMode::Final) => Check::at_end(id.unwrap_or_default()),
+        (id, CheckMode::Held) => Check::held(id.unwrap_or_default()),
     };
     check.passages = read_passages(keys).unwrap_or(check.passages);
     check.longest = whole(keys, "longest_passage");

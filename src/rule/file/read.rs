@@ -105,6 +105,7 @@ fn read_fate_but_replace(keys: &mut Keys<'_, '_>) -> Fate {
         action: keys.word("action", &Verb::NAMES),
         conduct: keys.switch("monitor").map(|monitor| if monitor { Conduct::Monitor } else { Conduct::Act }),
         replace: None,
+        check: text(keys, "check"),
         mask: keys.table("mask", read_mask).flatten(),
     }
 }
@@ -196,13 +197,19 @@ fn read_replace(keys: &mut Keys<'_, '_>) -> (Option<Template>, Replaces) {
 /// A rule that says how to do what it does not do is mistaken about one of the two.
 fn check_fate(keys: &mut Keys<'_, '_>, own: &Fate, defaults: &Fate) {
     let action = own.action.or(defaults.action).unwrap_or(Verb::Redact);
-    for (key, written, of, word) in
-        [("mask", own.mask.is_some(), Verb::Mask, "mask"), ("replace", own.replace.is_some(), Verb::Redact, "redact")]
-    {
-        if written && action != of {
+    for (key, written, of, word) in [
+        ("mask", own.mask.is_some(), &[Verb::Mask][..], "mask"),
+        ("replace", own.replace.is_some(), &[Verb::Redact, Verb::Hold], "redact"),
+        ("check", own.check.is_some(), &[Verb::Hold], "hold"),
+    ] {
+        if written && !of.contains(&action) {
             let fault = Fault::new(format!("`{key}` is given, but the action is another one"));
             keys.fault(keys.span(), fault.remedy(format!("write `action = \"{}\"`, or drop `{key}`", word)));
         }
+    }
+    if action == Verb::Hold && own.check.as_ref().or(defaults.check.as_ref()).is_none() {
+        let fault = Fault::new("the rule holds its matches, but does not say what for");
+        keys.fault(keys.span(), fault.remedy("name a `[[check]]` of the mode `held` by `check`"));
     }
     if own.channels.is_some() && own.direction.or(defaults.direction) == Some(Direction::Request) {
         let fault = Fault::new("`channels` is given, but the rule watches requests only, which have none");

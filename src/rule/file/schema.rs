@@ -105,6 +105,7 @@ fn fate() -> Value {
         "channels": words("The texts of a response that are watched; all if missing", kinds.map(ChannelKind::name)),
         "action": word("What happens to a match", Verb::NAMES.map(|(name, _)| name)),
         "monitor": switch("The rule is on trial: it only reports what it would have done"),
+        "check": text("The check of mode held that matches are held for, if the action is hold"),
         "replace": text("The text that takes a match's place: {rule}, {category}, {len}, {hash8}"),
         "mask": table("How a match's characters are masked", json!({
             "char": text("The character that is written"),

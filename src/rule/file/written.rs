@@ -5,7 +5,7 @@ use super::source::Source;
 use crate::rule::date::Date;
 use crate::rule::fold::Fold;
 use crate::rule::words::Boundary;
-use crate::rule::{Action, Case, ChannelKind, Conduct, Direction, Mask, Mode, Severity, Template, Unclosed};
+use crate::rule::{Action, Case, ChannelKind, Conduct, Direction, Hold, Mask, Mode, Severity, Template, Unclosed};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -31,6 +31,8 @@ pub(super) struct Fate {
     pub(super) action: Option<Verb>,
     pub(super) conduct: Option<Conduct>,
     pub(super) replace: Option<Template>,
+    /// The check that matches are held for.
+    pub(super) check: Option<String>,
     pub(super) mask: Option<Mask>,
 }
 
@@ -42,6 +44,7 @@ pub(super) enum Verb {
     Redact,
     Drop,
     Terminate,
+    Hold,
 }
 
 #[derive(Clone)]
@@ -144,12 +147,13 @@ pub(super) struct WrittenTest {
 
 impl Verb {
     /// Every verb with its word in rule files.
-    pub(super) const NAMES: [(&'static str, Verb); 5] = [
+    pub(super) const NAMES: [(&'static str, Verb); 6] = [
         ("flag", Verb::Flag),
         ("mask", Verb::Mask),
         ("redact", Verb::Redact),
         ("drop", Verb::Drop),
         ("terminate", Verb::Terminate),
+        ("hold", Verb::Hold),
     ];
 }
 
@@ -162,6 +166,10 @@ impl Fate {
             Some(Verb::Redact) | None => Action::Redact(self.replace.clone().unwrap_or_default()),
             Some(Verb::Drop) => Action::Drop,
             Some(Verb::Terminate) => Action::Terminate,
+            Some(Verb::Hold) => Action::Hold(Hold {
+                check: self.check.clone().unwrap_or_default(),
+                replace: self.replace.clone().unwrap_or_default(),
+            }),
         }
     }
 
@@ -174,6 +182,7 @@ impl Fate {
             action: self.action.or(below.action),
             conduct: self.conduct.or(below.conduct),
             replace: self.replace.or_else(|| below.replace.clone()),
+            check: self.check.or_else(|| below.check.clone()),
             mask: self.mask.or(below.mask),
         }
     }
