@@ -279,8 +279,7 @@ fn what_a_rule_holds_is_judged_in_its_context() {
     let deltas = ["My acc", "ount is 1234", "567, my order 765", "4321", ", both of 12 p", "arts, 123456"];
     let output = at_any_time(&holding(), CHAT, answer(&deltas).as_bytes(), is_account);
     assert_eq!(said(&output), "My account is [account], my order 7654321, both of 12 parts, 123456");
-    let told: Vec<(&str, &str)> =
-        output.verdicts.iter().map(|(_, verdict)| (&*verdict.rule, verdict.action)).collect();
+    let told: Vec<(&str, &str)> = output.verdicts.iter().map(|(_, verdict)| (&*verdict.rule, verdict.action)).collect();
     assert_eq!(told.iter().filter(|told| **told == ("account", "redact")).count(), 1);
     assert_eq!(told.iter().filter(|told| **told == ("account", "release")).count(), 2);
 }

@@ -3,11 +3,11 @@
 use super::Channel;
 use crate::error::BuildError;
 use crate::policy::Policy;
-use crate::rule::{Example, RuleTest};
+use crate::rule::{Action, Check, Example, RuleTest};
 use std::fmt;
 use std::ops::Range;
 
-/// Runs the tests of `example` and gives back those that fail.
+/// Runs the tests of `example` and gives back those that fail. What a rule holds for a check counts as judged to be replaced.
 ///
 /// ```
 /// use holdback::hold::run_examples;
@@ -24,10 +24,14 @@ use std::ops::Range;
 /// If the rule cannot be built.
 pub fn run_examples(example: &Example) -> Result<Vec<Failure>, BuildError> {
     // A fixed key, so that a test can say what a keyed hash becomes.
-    let policy = Policy::builder().rule(example.rule.clone()).hash_key("example").build()?;
+    let mut policy = Policy::builder().rule(example.rule.clone()).hash_key("example");
+    if let Action::Hold(hold) = &example.rule.action {
+        policy = policy.check(Check::held(&hold.check));
+    }
+    let policy = policy.build()?;
     let kind = example.rule.kinds()[0];
     let failures = example.tests.iter().filter_map(|test| {
-        let run = |cuts: &[usize]| Run::of(Channel::new(&policy, kind), &test.text, cuts);
+        let run = |cuts: &[usize]| Run::of(Channel::of_rules(&policy, kind), &test.text, cuts);
         let whole = run(&[]);
         whole.failure(test).or_else(|| {
             let each: Vec<usize> = (1..test.text.len()).collect();

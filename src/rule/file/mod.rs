@@ -20,7 +20,7 @@ use super::date::Date;
 use super::examples::{Example, RuleTest};
 use super::pack::Pack;
 use super::service::Service;
-use super::{Check, Conduct, Rule, Validator};
+use super::{Check, CheckMode, Conduct, Rule, Validator};
 use crate::error::{BuildError, Fault};
 use checks::WrittenCheck;
 use layers::{LayeredRule, Layers, Loader};
@@ -136,9 +136,10 @@ impl RuleSet {
         self.checks.iter().map(|written| (&written.check, written.service.as_ref()))
     }
 
-    /// Leaves the checks out.
-    pub fn without_checks(self) -> RuleSet {
-        RuleSet { checks: Vec::new(), ..self }
+    /// Leaves the checks out, but for those that rules hold matches for.
+    pub fn without_checks(mut self) -> RuleSet {
+        self.checks.retain(|written| written.check.mode == CheckMode::Held);
+        self
     }
 
     /// The rules, by value.
