@@ -1,9 +1,9 @@
 //! Many gated streams at once, through the sidecar, with a detector that takes its time: what the gate adds to the delay,
 //! what a stream costs in memory, and whether everything comes in order and redacted.
 //!
-//! `cargo bench --bench gated` runs 1,000 streams of 100 tokens at 50 a second, and 100 more whose clients leave early, under
-//! a gate whose detector answers after 40 ms. The model, the detector and the sidecar are processes of their own, all on
-//! loopback.
+//! `cargo bench --bench gated` runs 1,000 streams of 100 tokens at 50 a second, and a tenth as many more whose clients leave
+//! early, under a gate whose detector answers after 40 ms; `cargo bench --bench gated -- 100` as many as it says. The model,
+//! the detector and the sidecar are processes of their own, all on loopback.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -36,21 +36,26 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("detector") => runtime.block_on(detector()),
         Some("model") => runtime.block_on(model()),
-        // `cargo test --benches` runs this too: then briefly.
-        _ if arguments.iter().any(|argument| argument == "--bench") => runtime.block_on(measure(1_000, 100)),
-        _ => runtime.block_on(measure(20, 5)),
+        // `cargo test --benches` runs this too: then with few streams.
+        _ => {
+            let is_bench = arguments.iter().any(|argument| argument == "--bench");
+            let streams = arguments.iter().find_map(|argument| argument.parse().ok());
+            let streams = streams.unwrap_or(if is_bench { 1_000 } else { 20 });
+            runtime.block_on(measure(streams, streams / 10));
+        }
     }
 }
 
 /// The tokens of stream number `n`: every seventh sentence is rude.
 fn tokens(n: usize) -> impl Iterator<Item = &'static str> {
-    (0..TOKENS / 5).flat_map(move |sentence| if (sentence + n) % 7 == 0 { RUDE } else { SENTENCE })
+    (0..TOKENS / 5).flat_map(move |sentence| if (sentence + n).is_multiple_of(7) { RUDE } else { SENTENCE })
 }
 
 /// What a client must read of stream number `n`.
 fn expected(n: usize) -> String {
-    let sentence =
-        |sentence: usize| if (sentence + n) % 7 == 0 { "You are a [detector]. " } else { "You are a nice person. " };
+    let sentence = |sentence: usize| {
+        if (sentence + n).is_multiple_of(7) { "You are a [detector]. " } else { "You are a nice person. " }
+    };
     (0..TOKENS / 5).map(sentence).collect()
 }
 

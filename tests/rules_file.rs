@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::io;
 
 /// The page's examples: rules of every kind, and a deployment that turns rules round.
-fn examples() -> [&'static str; 2] {
+fn examples() -> [&'static str; 3] {
     let mut blocks = PAGE.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
-    [blocks.next().expect("an example"), blocks.next().expect("another one")]
+    std::array::from_fn(|_| blocks.next().expect("three examples"))
 }
 
 fn today() -> Date {
@@ -51,8 +51,11 @@ const PAGE: &str = include_str!("../rules/README.md");
 
 #[test]
 fn the_pages_examples_do_what_they_say_at_every_cut() {
-    let [kinds, turned] = examples().map(set);
-    assert_eq!(example_failures(&kinds), [""; 0]);
+    let [kinds, held, turned] = examples().map(set);
+    for set in [&kinds, &held] {
+        assert_eq!(example_failures(set), [""; 0]);
+    }
+    assert_eq!((held.rules().len(), held.checks().len()), (1, 1));
     assert_eq!(kinds.rules().len(), 9);
     let policy = Policy::builder().rule_set(turned).build().unwrap_or_else(|error| panic!("{error}"));
     let watches = |prefix: &str, direction| {

@@ -41,8 +41,8 @@ use std::fmt;
 use std::sync::Arc;
 use tower_service::Service;
 
-/// What a service may fail with. An [`Unjudged`](crate::hold::Unjudged) says why by itself; anything else counts as
-/// [`Unjudged::Failed`](crate::hold::Unjudged::Failed).
+/// What a service may fail with. An [`Unjudged`] says why by itself; anything else counts as
+/// [`Unjudged::Failed`].
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Services, bound to the checks of policies by their ids. Cheap to clone.
