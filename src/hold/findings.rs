@@ -62,11 +62,18 @@ impl Findings {
         closed
     }
 
-    /// Moves to `verdicts` what is closed.
-    pub(super) fn close(&mut self, policy: &Policy, is_closed: impl Fn(&Finding) -> bool, verdicts: &mut Vec<Verdict>) {
+    /// Moves to `verdicts` what is closed; gives back the rules whose it is.
+    pub(super) fn close(
+        &mut self,
+        policy: &Policy,
+        is_closed: impl Fn(&Finding) -> bool,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Vec<u32> {
+        let mut rules = Vec::new();
         self.pending.retain(|finding| {
             let is_closed = is_closed(finding);
             if is_closed {
+                rules.push(finding.rule);
                 let rule = policy.rule(finding.rule);
                 verdicts.push(Verdict {
                     rule: rule.id.clone(),
@@ -80,5 +87,6 @@ impl Findings {
             }
             !is_closed
         });
+        rules
     }
 }

@@ -60,7 +60,7 @@ impl Channel {
 
     /// Whether its end, or what ends it, waits for a judgement.
     pub fn awaits_judgement(&self) -> bool {
-        let end = self.account.stop.as_ref().map_or(u64::MAX, |stop| stop.verdict.span.start);
+        let end = self.account.stop.as_ref().map_or(u64::MAX, |stop| stop.at);
         let is_over = self.account.terminated.is_some();
         !is_over && self.account.gates.as_ref().is_some_and(|gates| gates.awaits_before(end))
     }
@@ -131,7 +131,7 @@ impl Account {
         };
         match consequence {
             Consequence::Stopped => {
-                self.stop_at(Stop { rank, verdict });
+                self.stop_at(Stop { rank, at: span.start, verdict });
                 return;
             }
             Consequence::Covered(spans) => {
@@ -142,6 +142,9 @@ impl Account {
             Consequence::Nothing | Consequence::Reported => {}
         }
         self.verdicts.push(verdict);
+        if let Some(stop) = self.count(policy, [rank], span.end) {
+            self.stop_at(stop);
+        }
     }
 }
 

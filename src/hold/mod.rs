@@ -9,6 +9,7 @@ mod examples;
 mod findings;
 mod gates;
 mod judging;
+mod limits;
 mod passage;
 mod released;
 mod segments;
@@ -22,6 +23,8 @@ use crate::rule::Action;
 use crate::scan::{Cursor, Hit, HitKind};
 use findings::{Finding, Findings};
 use gates::Gates;
+use limits::Limits;
+pub(crate) use limits::Tally;
 use released::Handout;
 use segments::{Horizon, Segments};
 use std::ops::Range;
@@ -65,6 +68,8 @@ struct Account {
     holds: Findings,
     /// The checks that watch the channel, if any does.
     gates: Option<Box<Gates>>,
+    /// What it counts, if it counts anything.
+    limits: Option<Box<Limits>>,
     /// Where the rules' earliest candidate begins.
     frontier: u64,
     more: More,
@@ -92,8 +97,10 @@ enum Intake {
 /// What ends the stream.
 #[derive(Clone, Debug)]
 struct Stop {
-    /// The place of the rule, or behind the rules that of the check.
+    /// The place of the rule, or behind the rules that of the check, or behind those that of the limit.
     rank: u32,
+    /// Nothing from here on leaves.
+    at: u64,
     verdict: Verdict,
 }
 
@@ -122,7 +129,11 @@ impl Channel {
             window: Vec::new(),
             window_start: 0,
             needed_from: 0,
-            account: Account { gates: Gates::new(policy, kind), ..Account::default() },
+            account: Account {
+                gates: Gates::new(policy, kind),
+                limits: Limits::new(policy, kind),
+                ..Account::default()
+            },
         }
     }
 
@@ -130,7 +141,16 @@ impl Channel {
     pub(crate) fn of_rules(policy: &Policy, kind: ChannelKind) -> Channel {
         let mut channel = Channel::new(policy, kind);
         channel.account.gates = None;
+        channel.account.limits = None;
         channel
+    }
+
+    /// Counts with the other channels of its stream; without a tally it counts nothing.
+    pub(crate) fn count_with(&mut self, tally: Option<&Tally>) {
+        match (&mut self.account.limits, tally) {
+            (Some(limits), Some(tally)) => limits.tally = tally.share(),
+            _ => self.account.limits = None,
+        }
     }
 
     /// Takes the next text and gives back what is decided by now.
@@ -178,6 +198,7 @@ impl Channel {
             return account.released(Text { start: from, bytes: &[] }, from);
         }
         forget(window, window_start, *needed_from);
+        let (delta, reached) = account.admit(policy, delta, cursor.position());
         let is_held = !window.is_empty();
         if is_held {
             window.extend_from_slice(delta);
@@ -189,6 +210,9 @@ impl Channel {
         match policy.scope(*kind) {
             Some(scope) => account.scan(policy, scope, cursor, text, delta.len(), more),
             None => account.skip(policy, cursor, text, delta.len(), more),
+        }
+        if let Some(limit) = reached {
+            account.end_at_limit(policy, text, limit, cursor.position());
         }
         *needed_from = account.needed_from(policy, policy.scope(*kind), cursor);
         if is_held {
@@ -275,8 +299,8 @@ impl Account {
         self.segments.rejoin(text);
         let mut stop = self.judge(policy, scope, text);
         while stop.is_none() {
-            self.close(policy, scope, cursor, text);
-            if unread.is_empty() {
+            stop = self.close(policy, scope, cursor, text);
+            if stop.is_some() || unread.is_empty() {
                 break;
             }
             // In which order findings close must not depend on the cuts, so while there are any each byte is asked.
@@ -294,7 +318,10 @@ impl Account {
             let ends = self.judge(policy, scope, text);
             debug_assert!(ends.is_none(), "an open block ends nothing");
         }
-        let end = stop.as_ref().map_or(u64::MAX, |stop| stop.verdict.span.start);
+        if more == More::Never && stop.is_none() {
+            stop = self.close_all(policy, read_until);
+        }
+        let end = stop.as_ref().map_or(u64::MAX, |stop| stop.at);
         if more == More::Never || stop.is_some() {
             self.ask_about_held(policy, text, |held| held.span.start < end);
         }
@@ -303,7 +330,7 @@ impl Account {
             Some(stop) => {
                 // What was swallowed so far and what ends the stream are one and the same.
                 self.findings.forget(stop.rank, &stop.verdict.span);
-                let over = stop.verdict.span.start;
+                let over = stop.at;
                 self.intake = Intake::Closed;
                 self.stop_at(stop);
                 Some(over)
@@ -330,7 +357,7 @@ impl Account {
     fn hand_out(&mut self, policy: &Policy, text: Text<'_>) {
         let mut frontier = self.frontier;
         if let Some(stop) = &self.stop {
-            frontier = frontier.min(stop.verdict.span.start);
+            frontier = frontier.min(stop.at);
         }
         let cleared = self.cleared();
         // A cut in the middle of a character would leave broken text on both sides.
@@ -342,7 +369,7 @@ impl Account {
         if self.more == More::Never || self.stop.is_some() {
             self.findings.close(policy, |_| true, &mut self.verdicts);
         }
-        if let Some(stop) = self.stop.take_if(|stop| cleared >= stop.verdict.span.start) {
+        if let Some(stop) = self.stop.take_if(|stop| cleared >= stop.at) {
             self.verdicts.push(stop.verdict.clone());
             self.terminated = Some(stop.verdict);
         }
@@ -354,6 +381,24 @@ impl Account {
         gates.min(self.holds.start().unwrap_or(u64::MAX))
     }
 
+    /// As much of a delta as may be said, and the limit that is reached behind it.
+    fn admit<'a>(&mut self, policy: &Policy, delta: &'a [u8], position: u64) -> (&'a [u8], Option<usize>) {
+        let Some(limits) = &mut self.limits else { return (delta, None) };
+        let admitted = limits.admit(policy, delta, position, &mut self.verdicts);
+        (&delta[..admitted.len], admitted.reached)
+    }
+
+    /// A limit is reached: nothing behind `at` is taken.
+    fn end_at_limit(&mut self, policy: &Policy, text: Text<'_>, limit: usize, at: u64) {
+        if self.terminated.is_some() || self.intake == Intake::Closed {
+            return;
+        }
+        self.intake = Intake::Closed;
+        self.stop_at(Stop::by_limit(policy, limit, at));
+        self.ask_about_held(policy, text, |held| held.span.start < at);
+        self.settle(policy, text, at, Some(at), self.more);
+    }
+
     /// Of two that end the stream the first one does.
     fn stop_at(&mut self, stop: Stop) {
         if self.stop.as_ref().is_none_or(|first| stop.order() < first.order()) {
@@ -362,16 +407,24 @@ impl Account {
     }
 
     /// Reports the findings that can no longer grow: they end before the oldest live thread of their rule begins.
-    fn close(&mut self, policy: &Policy, scope: &Scope, cursor: &Cursor, text: Text<'_>) {
+    /// Gives back the limit that is reached with them, if one is.
+    fn close(&mut self, policy: &Policy, scope: &Scope, cursor: &Cursor, text: Text<'_>) -> Option<Stop> {
         if self.findings.is_empty() && self.holds.is_empty() {
-            return;
+            return None;
         }
         let is_closed = |finding: &Finding| {
             let in_scope = scope.rules.binary_search(&finding.rule).expect("only rules of the scope are found");
             cursor.oldest(&scope.scanner, in_scope as u32).is_none_or(|start| start >= finding.span.end)
         };
-        self.findings.close(policy, is_closed, &mut self.verdicts);
+        let closed = self.findings.close(policy, is_closed, &mut self.verdicts);
         self.ask_about_held(policy, text, is_closed);
+        self.count(policy, closed, cursor.position())
+    }
+
+    /// Reports all findings, at the end of the text.
+    fn close_all(&mut self, policy: &Policy, end: u64) -> Option<Stop> {
+        let closed = self.findings.close(policy, |_| true, &mut self.verdicts);
+        self.count(policy, closed, end)
     }
 
     /// Has checks judge what rules hold for them that can no longer grow.
@@ -453,12 +506,13 @@ impl Stop {
     fn by_rule(policy: &Policy, rank: u32, span: Range<u64>, reason: Reason) -> Stop {
         let rule = policy.rule(rank).id.clone();
         let action = Action::Terminate.name();
-        Stop { rank, verdict: Verdict { rule, span, action, enforced: true, reason, category: None, score: None } }
+        let at = span.start;
+        Stop { rank, at, verdict: Verdict { rule, span, action, enforced: true, reason, category: None, score: None } }
     }
 
     /// Of two the lesser one ends the stream.
     fn order(&self) -> (u64, u32) {
-        (self.verdict.span.start, self.rank)
+        (self.at, self.rank)
     }
 }
 

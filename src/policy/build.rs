@@ -1,10 +1,13 @@
 //! From rules to a policy: every fault is found in one go.
 
 use super::replace::Replacement;
-use super::{ChannelKind, Compiled, CompiledCheck, CompiledRule, Direction, Effect, HoldBound, Lint, Policy, Scope};
+use super::{
+    ChannelKind, Compiled, CompiledCheck, CompiledLimit, CompiledRule, Direction, Effect, HoldBound, Lint, Policy,
+    Scope,
+};
 use crate::error::{BuildError, Fault};
 use crate::rule::{
-    Action, Check, CheckMode, Conduct, HashKey, Hold, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower,
+    Action, Check, CheckMode, Conduct, HashKey, Hold, Limit, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower,
 };
 use crate::scan::{Component, MAX_LIMIT, Role, RuleTraits, Scanner, Size, Starts};
 use std::collections::HashSet;
@@ -16,6 +19,7 @@ pub struct PolicyBuilder {
     name: Option<String>,
     rules: Vec<Rule>,
     checks: Vec<Check>,
+    limits: Vec<Limit>,
     max_hold: usize,
     size: Size,
     hash_key: Option<HashKey>,
@@ -43,6 +47,7 @@ impl PolicyBuilder {
             name: None,
             rules: Vec::new(),
             checks: Vec::new(),
+            limits: Vec::new(),
             max_hold: DEFAULT_MAX_HOLD,
             size: Size { max_states: DEFAULT_MAX_STATES, shards: None },
             hash_key: None,
@@ -75,15 +80,22 @@ impl PolicyBuilder {
         self
     }
 
+    /// Adds a limit of what a stream may have.
+    pub fn limit(mut self, limit: Limit) -> PolicyBuilder {
+        self.limits.push(limit);
+        self
+    }
+
     /// Adds the rules of a built-in pack.
     pub fn pack(self, pack: Pack) -> PolicyBuilder {
         self.rule_set(pack.rule_set())
     }
 
-    /// Adds the rules and checks of a file, and takes the limits that it sets.
+    /// Adds the rules, checks and limits of a file.
     pub fn rule_set(mut self, set: RuleSet) -> PolicyBuilder {
         self.max_hold = set.max_hold().unwrap_or(self.max_hold);
         self.checks.extend(set.checks().map(|(check, _)| check.clone()));
+        self.limits.extend(set.limits().iter().cloned());
         self.rules(set.into_rules())
     }
 
@@ -151,7 +163,7 @@ impl PolicyBuilder {
     /// If anything is wrong with any rule; the error lists every fault found.
     pub fn build(self) -> Result<Policy, BuildError> {
         let mut faults = Vec::new();
-        if self.rules.is_empty() && self.checks.is_empty() && self.empty == Empty::Fault {
+        if self.rules.is_empty() && self.checks.is_empty() && self.limits.is_empty() && self.empty == Empty::Fault {
             faults.push(
                 Fault::new("the policy has no rule: it would pass everything").remedy(
                     "add rules or packs, or say that it is meant (`PolicyBuilder::passthrough`, `--passthrough`)",
@@ -199,7 +211,21 @@ impl PolicyBuilder {
             return Err(BuildError::new(faults));
         }
         let (rules, components): (Vec<_>, Vec<_>) = compiled.into_iter().unzip();
-        Ok(self.scopes(rules, &components, checks))
+        let mut limits = Vec::new();
+        for limit in &self.limits {
+            if !ids.insert(limit.id()) {
+                let fault = Fault::new("the id is taken by a rule, a check or an earlier limit").rule(limit.id());
+                faults.push(fault.remedy("give each limit an id of its own"));
+            }
+            match CompiledLimit::of(limit, self.conduct, &rules, &checks) {
+                Ok(limit) => limits.push(limit),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(BuildError::new(faults));
+        }
+        Ok(self.scopes(rules, &components, checks, limits))
     }
 
     /// The rule, and the automaton that scopes are put together from.
@@ -302,7 +328,13 @@ impl PolicyBuilder {
     }
 
     /// A scanner for each set of rules that some kind of channel is watched by.
-    fn scopes(&self, rules: Vec<CompiledRule>, components: &[Component], checks: Vec<CompiledCheck>) -> Policy {
+    fn scopes(
+        &self,
+        rules: Vec<CompiledRule>,
+        components: &[Component],
+        checks: Vec<CompiledCheck>,
+        limits: Vec<CompiledLimit>,
+    ) -> Policy {
         let mut scopes: Vec<Scope> = Vec::new();
         let mut scope_of = [None; ChannelKind::ALL.len()];
         for kind in ChannelKind::ALL {
@@ -332,7 +364,7 @@ impl PolicyBuilder {
         });
         let max_hold = self.max_hold as u32;
         let name = self.name.clone();
-        Policy { inner: Arc::new(Compiled { name, rules, scopes, scope_of, checks, checks_of, max_hold }) }
+        Policy { inner: Arc::new(Compiled { name, rules, scopes, scope_of, checks, checks_of, limits, max_hold }) }
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct CompiledCheck {
     pub(crate) channels: Vec<ChannelKind>,
     deadline: Duration,
     in_flight: usize,
-    severity: Severity,
+    pub(super) severity: Severity,
 }
 
 impl CompiledCheck {

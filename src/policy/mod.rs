@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod limit;
 mod lint;
 mod replace;
 
@@ -9,6 +10,7 @@ pub use crate::rule::{ChannelKind, Direction, Severity};
 pub use build::PolicyBuilder;
 pub use check::CheckInfo;
 pub(crate) use check::CompiledCheck;
+pub(crate) use limit::CompiledLimit;
 pub use lint::{Cost, Delay, Lint};
 pub(crate) use replace::Cover;
 
@@ -55,6 +57,7 @@ struct Compiled {
     checks: Vec<CompiledCheck>,
     /// For each kind of channel the checks that watch it.
     checks_of: [Vec<u32>; ChannelKind::ALL.len()],
+    limits: Vec<CompiledLimit>,
     max_hold: u32,
 }
 
@@ -134,10 +137,12 @@ impl Policy {
         self.scope(kind).is_some() || !self.checks_of(kind).is_empty()
     }
 
-    /// Whether a rule or a check that can end the stream watches channels of this kind.
+    /// Whether a rule, a check or a limit that can end the stream watches channels of this kind.
     pub fn may_terminate(&self, kind: ChannelKind) -> bool {
+        let a_limit_does = self.limits().iter().any(|limit| limit.is_enforced && limit.watches(kind));
         let a_check_may = self.checks_of(kind).iter().any(|&check| self.check(check).is_enforced);
-        a_check_may
+        a_limit_does
+            || a_check_may
             || self.scope(kind).is_some_and(|scope| {
                 scope.rules.iter().any(|&rule| {
                     let rule = &self.inner.rules[rule as usize];
@@ -184,6 +189,15 @@ impl Policy {
 
     pub(crate) fn check(&self, check: u32) -> &CompiledCheck {
         &self.inner.checks[check as usize]
+    }
+
+    pub(crate) fn limits(&self) -> &[CompiledLimit] {
+        &self.inner.limits
+    }
+
+    /// The place of a limit among all that ends streams: behind the rules and the checks.
+    pub(crate) fn rank_of_limit(&self, limit: usize) -> u32 {
+        (self.inner.rules.len() + self.inner.checks.len() + limit) as u32
     }
 
     /// The place of a check among all that covers text: behind the rules.
@@ -293,6 +307,8 @@ pub enum Reason {
     Judged,
     /// A check's judgement did not come in time, or none could be had: what its owner said for that case.
     Unjudged,
+    /// A limit of the stream was reached.
+    Limit,
 }
 
 impl Reason {
@@ -304,6 +320,7 @@ impl Reason {
             Reason::Unclosed => "unclosed",
             Reason::Judged => "judged",
             Reason::Unjudged => "unjudged",
+            Reason::Limit => "limit",
         }
     }
 }
@@ -341,7 +358,7 @@ impl fmt::Display for Score {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// The rule's id, or the check's.
+    /// The id of the rule, the check or the limit.
     pub rule: Arc<str>,
     /// Byte range in the channel's decoded text.
     pub span: Range<u64>,

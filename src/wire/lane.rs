@@ -3,7 +3,7 @@
 use super::coding::Coding;
 use super::cuts::Cuts;
 use super::splice::Quoted;
-use crate::hold::{Channel, Judgement, Part, Passage, PassageId, Released, Unjudged};
+use crate::hold::{Channel, Judgement, Part, Passage, PassageId, Released, Tally, Unjudged};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use std::ops::Range;
 
@@ -89,6 +89,11 @@ impl Lane {
             text: Vec::new(),
             scratch: Vec::new(),
         }
+    }
+
+    /// Counts with the other channels of its stream; without a tally it counts nothing.
+    pub(crate) fn count_with(&mut self, tally: Option<&Tally>) {
+        self.channel.count_with(tally);
     }
 
     /// Takes raw bytes of the channel's next delta.

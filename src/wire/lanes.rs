@@ -8,7 +8,7 @@ use super::rows::Role;
 use super::snapshot::{Before, Shows, Snapshot};
 use super::table::{Found, NO_LANE, is_named};
 use super::{Failure, Observer};
-use crate::hold::{Channel, Judgement, Part, PassageId, Unjudged};
+use crate::hold::{Channel, Judgement, Part, PassageId, Tally, Unjudged};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
@@ -31,6 +31,8 @@ pub(crate) struct Lanes {
     stop: Option<Verdict>,
     /// What checks are asked, if the policy has any.
     asking: Option<Box<Asking>>,
+    /// What the stream has had, if the policy limits that.
+    tally: Option<Tally>,
     verdicts: Vec<Verdict>,
     text: Vec<u8>,
 }
@@ -110,6 +112,7 @@ impl Lanes {
             most,
             stop: None,
             asking: Asking::under(policy),
+            tally: Tally::under(policy),
             verdicts: Vec::new(),
             text: Vec::new(),
         }
@@ -133,7 +136,10 @@ impl Lanes {
             lane.cuts.keep_places(unit);
         }
         let id = self.entries.len() as u32;
-        self.entries.push(Entry::new(lane, key, role, coding));
+        let mut entry = Entry::new(lane, key, role, coding);
+        // What shows a text again is not said again.
+        entry.lane.count_with(self.tally.as_ref().filter(|_| !entry.repeats()));
+        self.entries.push(entry);
         self.by_key.insert(key, id);
         Ok(id)
     }
@@ -150,7 +156,8 @@ impl Lanes {
         if self.entries.len() >= self.most {
             return Err(Failure::Overflow);
         }
-        let lane = Lane::new(&self.policy, kind, coding);
+        let mut lane = Lane::new(&self.policy, kind, coding);
+        lane.count_with(None);
         let id = self.entries.len() as u32;
         self.entries.push(Entry { tells, ..Entry::new(lane, Key::of(found, NO_LANE), found.role, coding) });
         Ok(id)

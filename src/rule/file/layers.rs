@@ -6,6 +6,7 @@ use super::source::Source;
 use super::written::{Fate, Replaces, Written, WrittenAllow, WrittenOverride, WrittenRule};
 use crate::error::Fault;
 use crate::rule::Allow;
+use crate::rule::Limit;
 use crate::rule::date::Date;
 use crate::rule::id::id_fits;
 use crate::rule::pack::Pack;
@@ -21,6 +22,7 @@ const MAX_DEPTH: usize = 8;
 pub(super) struct Layers {
     pub(super) rules: Vec<LayeredRule>,
     pub(super) checks: Vec<WrittenCheck>,
+    pub(super) limits: Vec<Limit>,
     pub(super) lists: Lists,
     pub(super) max_hold: Option<usize>,
     pub(super) hash_key_env: Option<String>,
@@ -126,17 +128,19 @@ impl Loader<'_> {
         }
         layers.lacking |= other.lacking;
         layers.checks.extend(other.checks);
+        layers.limits.extend(other.limits);
         add_to_lists(&mut layers.lists, other.lists);
         layers.max_hold = other.max_hold.or(layers.max_hold);
         layers.hash_key_env = other.hash_key_env.or(layers.hash_key_env.take());
     }
 
     fn lay_on_top(&mut self, layers: &mut Layers, written: Written) {
-        let Written { source, rules, checks, overrides, allows, lists, max_hold, hash_key_env, .. } = written;
+        let Written { source, rules, checks, limits, overrides, allows, lists, max_hold, hash_key_env, .. } = written;
         for rule in rules {
             self.add(layers, rule, &source);
         }
         layers.checks.extend(checks);
+        layers.limits.extend(limits);
         for written in overrides {
             self.override_rules(layers, &written, &source);
         }

@@ -11,6 +11,7 @@ mod build;
 mod checks;
 mod keys;
 mod layers;
+mod limits;
 mod read;
 mod schema;
 mod source;
@@ -20,7 +21,7 @@ use super::date::Date;
 use super::examples::{Example, RuleTest};
 use super::pack::Pack;
 use super::service::Service;
-use super::{Check, CheckMode, Conduct, Rule, Validator};
+use super::{Check, CheckMode, Conduct, Limit, Rule, Validator};
 use crate::error::{BuildError, Fault};
 use checks::WrittenCheck;
 use layers::{LayeredRule, Layers, Loader};
@@ -49,6 +50,7 @@ use std::io;
 pub struct RuleSet {
     rules: Vec<Rule>,
     checks: Vec<WrittenCheck>,
+    limits: Vec<Limit>,
     examples: Vec<Example>,
     max_hold: Option<usize>,
     hash_key_env: Option<String>,
@@ -94,6 +96,7 @@ impl RuleSet {
         let mut set = RuleSet {
             rules: Vec::new(),
             checks: layers.checks.clone(),
+            limits: layers.limits.clone(),
             examples: Vec::new(),
             max_hold: layers.max_hold,
             hash_key_env: layers.hash_key_env.clone(),
@@ -134,6 +137,11 @@ impl RuleSet {
     /// The checks, in the order of their files, each with who answers for it, if the file says.
     pub fn checks(&self) -> impl ExactSizeIterator<Item = (&Check, Option<&Service>)> {
         self.checks.iter().map(|written| (&written.check, written.service.as_ref()))
+    }
+
+    /// The limits of what a stream may have, in the order of their files.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
     }
 
     /// Leaves the checks out, but for those that rules hold matches for.

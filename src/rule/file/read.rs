@@ -2,6 +2,7 @@
 
 use super::checks::read_check;
 use super::keys::Keys;
+use super::limits::read_limit;
 use super::source::Source;
 use super::written::{
     Fate, Replaces, Verb, Written, WrittenAllow, WrittenMatcher, WrittenNear, WrittenOverride, WrittenRule,
@@ -54,6 +55,7 @@ impl Written {
         let defaults = file.table("defaults", read_defaults).unwrap_or_default();
         let rules = file.tables("rule", |keys| read_rule(keys, &defaults)).into_iter().flatten().collect();
         let checks = file.tables("check", read_check).into_iter().flatten().collect();
+        let limits = file.tables("limit", read_limit).into_iter().flatten().collect();
         let overrides = file.tables("override", read_override).into_iter().flatten().collect();
         let allows = file.tables("allow", read_allow_table);
         let lists = file.table("lists", |keys| keys.every_list()).unwrap_or_default();
@@ -63,7 +65,7 @@ impl Written {
             })
             .unwrap_or_default();
         file.finish();
-        Some(Written { source, extends, rules, checks, overrides, allows, lists, max_hold, hash_key_env })
+        Some(Written { source, extends, rules, checks, limits, overrides, allows, lists, max_hold, hash_key_env })
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn schema() -> String {
             "defaults": table("What each rule of this file says unless it says otherwise", defaults(), &[]),
             "rule": tables("A rule", rule(), &["id"]),
             "check": tables("A judgement on passages of text that takes time", check(), &["id", "mode"]),
+            "limit": tables("What a stream may have, all of its texts together", limit(), &["id"]),
             "override": tables("What a deployment changes about the rules that it names", deployment(), &["rule"]),
             "allow": tables("Texts to leave alone", allow_table(), &[]),
             "lists": { "type": "object", "additionalProperties": texts("A list for rules; it adds to one of its name in files below") },
@@ -173,6 +174,26 @@ fn check() -> Value {
             "language": text("Of the texts, for presidio; en if missing"),
             "secret_env": text("The environment variable that holds the key of the signature, for webhook"),
         }), &["kind", "url"]),
+    })
+}
+
+fn limit() -> Value {
+    let kinds = ChannelKind::ALL.into_iter().filter(|kind| *kind != ChannelKind::Prompt);
+    json!({
+        "id": text("Such as limits.length"),
+        "description": text(""),
+        "bytes": whole("So many bytes of text"),
+        "findings": table("So many findings", json!({
+            "rules": text("Of rules and checks with these ids, such as pii.*"),
+            "min_severity": word("From this severity on", SEVERITIES.map(|(name, _)| name)),
+            "count": whole("How many end the stream"),
+        }), &["rules", "count"]),
+        "repeats": table("The same text again and again", json!({
+            "times": whole("So many times in a row"),
+            "min_bytes": whole("And so many bytes in all"),
+        }), &["times", "min_bytes"]),
+        "channels": words("The texts of a response that count; all if missing", kinds.map(ChannelKind::name)),
+        "monitor": switch("The limit is on trial: it only reports"),
     })
 }
 

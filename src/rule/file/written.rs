@@ -5,7 +5,9 @@ use super::source::Source;
 use crate::rule::date::Date;
 use crate::rule::fold::Fold;
 use crate::rule::words::Boundary;
-use crate::rule::{Action, Case, ChannelKind, Conduct, Direction, Hold, Mask, Mode, Severity, Template, Unclosed};
+use crate::rule::{
+    Action, Case, ChannelKind, Conduct, Direction, Hold, Limit, Mask, Mode, Severity, Template, Unclosed,
+};
 use std::ops::Range;
 use toml::Spanned;
 
@@ -15,6 +17,7 @@ pub(super) struct Written {
     pub(super) extends: Vec<Spanned<String>>,
     pub(super) rules: Vec<WrittenRule>,
     pub(super) checks: Vec<WrittenCheck>,
+    pub(super) limits: Vec<Limit>,
     pub(super) overrides: Vec<WrittenOverride>,
     pub(super) allows: Vec<WrittenAllow>,
     pub(super) lists: Vec<(String, Vec<String>)>,

@@ -1,0 +1,247 @@
+//! What a stream has had of what it may have.
+
+use super::{Account, Stop};
+use crate::policy::{ChannelKind, CompiledLimit, Policy, Reason, Verdict};
+use crate::rule::{Action, LimitKind};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a stream has had so far: for each limit, in its own measure.
+///
+/// The channels of a stream share one. A clone does not: what it counts is what would be.
+#[derive(Debug)]
+pub(crate) struct Tally(Arc<Mutex<Vec<u64>>>);
+
+impl Clone for Tally {
+    fn clone(&self) -> Tally {
+        Tally(Arc::new(Mutex::new(self.had().clone())))
+    }
+}
+
+impl Tally {
+    /// Nothing so far; `None` under a policy without limits.
+    pub(crate) fn under(policy: &Policy) -> Option<Tally> {
+        let limits = policy.limits().len();
+        (limits > 0).then(|| Tally(Arc::new(Mutex::new(vec![0; limits]))))
+    }
+
+    pub(crate) fn share(&self) -> Tally {
+        Tally(self.0.clone())
+    }
+
+    fn had(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The limits that a channel counts towards.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    kind: ChannelKind,
+    pub(super) tally: Tally,
+    /// For each limit of repeats what was said of late.
+    loops: Vec<(usize, Loop)>,
+}
+
+impl Limits {
+    /// The limits that count channels of this kind, if any does.
+    pub(super) fn new(policy: &Policy, kind: ChannelKind) -> Option<Box<Limits>> {
+        let watching = || policy.limits().iter().enumerate().filter(|(_, limit)| limit.watches(kind));
+        watching().next()?;
+        let of_limit = |(at, limit): (usize, &CompiledLimit)| match limit.kind {
+            LimitKind::Repeats { times, min_bytes } => Some((at, Loop::new(times, min_bytes))),
+            _ => None,
+        };
+        Some(Box::new(Limits { kind, tally: Tally::under(policy)?, loops: watching().filter_map(of_limit).collect() }))
+    }
+
+    /// How much of what comes may still be said, and the limit that is reached then, if one is; reports those that only
+    /// report.
+    pub(super) fn admit(
+        &mut self,
+        policy: &Policy,
+        delta: &[u8],
+        position: u64,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Admitted {
+        let mut first = None;
+        let mut had = self.tally.had();
+        for (at, limit) in policy.limits().iter().enumerate().filter(|(_, limit)| limit.watches(self.kind)) {
+            let reached_at = match limit.kind {
+                LimitKind::Bytes(most) => {
+                    let left = most.saturating_sub(had[at]);
+                    had[at] += delta.len() as u64;
+                    (delta.len() as u64 > left).then_some(left as usize)
+                }
+                LimitKind::Repeats { .. } => {
+                    let found = self.loops.iter_mut().find(|(of, _)| *of == at).and_then(|(_, said)| said.take(delta));
+                    found.filter(|_| had[at] == 0)
+                }
+                LimitKind::Findings { .. } => None,
+            };
+            let Some(reached_at) = reached_at else { continue };
+            if !limit.is_enforced {
+                let was_told = matches!(limit.kind, LimitKind::Bytes(most) if had[at] - (delta.len() as u64) > most);
+                if !was_told {
+                    verdicts.push(verdict(limit, position + reached_at as u64));
+                }
+                if let LimitKind::Repeats { .. } = limit.kind {
+                    had[at] = 1;
+                }
+                continue;
+            }
+            // Too many bytes are too many with the next one, a loop is one with its last.
+            let is_with_the_next = matches!(limit.kind, LimitKind::Bytes(_));
+            let order = (reached_at, is_with_the_next, at);
+            first = Some(first.map_or(order, |first: (usize, bool, usize)| first.min(order)));
+        }
+        match first {
+            Some((len, _, limit)) => Admitted { len, reached: Some(limit) },
+            None => Admitted { len: delta.len(), reached: None },
+        }
+    }
+}
+
+/// How much of a delta may be said.
+pub(super) struct Admitted {
+    pub(super) len: usize,
+    /// The place of the limit that is reached behind it.
+    pub(super) reached: Option<usize>,
+}
+
+fn verdict(limit: &CompiledLimit, at: u64) -> Verdict {
+    Verdict {
+        rule: limit.id.clone(),
+        span: at..at,
+        action: Action::Terminate.name(),
+        enforced: limit.is_enforced,
+        reason: Reason::Limit,
+        category: None,
+        score: None,
+    }
+}
+
+impl Account {
+    /// Counts findings of these rules and checks; ends the stream at `at` if that is one too many.
+    pub(super) fn count(&mut self, policy: &Policy, ranks: impl IntoIterator<Item = u32>, at: u64) -> Option<Stop> {
+        let limits = self.limits.as_ref()?;
+        let mut had = limits.tally.had();
+        let mut stop = None;
+        for rank in ranks {
+            for (place, limit) in policy.limits().iter().enumerate().filter(|(_, limit)| limit.watches(limits.kind)) {
+                let LimitKind::Findings { count, .. } = limit.kind else { continue };
+                if !limit.counts(rank) {
+                    continue;
+                }
+                had[place] += 1;
+                if had[place] == u64::from(count) && !limit.is_enforced {
+                    self.verdicts.push(verdict(limit, at));
+                } else if had[place] >= u64::from(count) && limit.is_enforced {
+                    stop.get_or_insert_with(|| Stop::by_limit(policy, place, at));
+                }
+            }
+        }
+        stop
+    }
+}
+
+impl Stop {
+    pub(super) fn by_limit(policy: &Policy, place: usize, at: u64) -> Stop {
+        Stop { rank: policy.rank_of_limit(place), at, verdict: verdict(&policy.limits()[place], at) }
+    }
+}
+
+/// Longer stretches are not looked for, and this much is remembered twice over.
+const LONGEST_STRETCH: usize = 2 << 10;
+/// As many bytes must be alike before a stretch is taken for one that comes again.
+const KEY_BYTES: usize = 8;
+
+/// Looks for a stretch of text that comes again and again.
+///
+/// Where the last bytes were seen before is where the stretch may begin again; each byte that is like the one a stretch
+/// earlier then makes the run longer. Time is constant a byte.
+#[derive(Clone, Debug)]
+struct Loop {
+    times: u32,
+    min_bytes: u32,
+    /// What was said of late.
+    said: Vec<u8>,
+    /// Where in all that was said it begins.
+    start: usize,
+    seen: HashMap<[u8; KEY_BYTES], usize>,
+    /// How far back the run repeats, and how long it is by now, with its first time.
+    stretch: usize,
+    run: usize,
+}
+
+impl Loop {
+    fn new(times: u32, min_bytes: u32) -> Loop {
+        Loop { times, min_bytes, said: Vec::new(), start: 0, seen: HashMap::new(), stretch: 0, run: 0 }
+    }
+
+    /// Takes text; gives back behind which of its bytes the limit is reached, if it is.
+    fn take(&mut self, text: &[u8]) -> Option<usize> {
+        (0..text.len()).find(|&at| self.byte(text[at])).map(|at| at + 1)
+    }
+
+    fn byte(&mut self, byte: u8) -> bool {
+        self.said.push(byte);
+        let end = self.start + self.said.len();
+        let before = |back: usize| self.said.len().checked_sub(back + 1).map(|at| self.said[at]);
+        if self.stretch > 0 && before(self.stretch) == Some(byte) {
+            self.run += 1;
+        } else {
+            (self.stretch, self.run) = (0, 0);
+        }
+        if let Some(key) = self.said.last_chunk::<KEY_BYTES>() {
+            let last = self.seen.insert(*key, end);
+            if self.stretch == 0
+                && let Some(stretch) = last.map(|last| end - last).filter(|stretch| *stretch <= LONGEST_STRETCH)
+            {
+                (self.stretch, self.run) = (stretch, stretch + KEY_BYTES);
+            }
+        }
+        if self.said.len() > 4 * LONGEST_STRETCH {
+            let forgotten = self.said.len() - 2 * LONGEST_STRETCH;
+            self.said.drain(..forgotten);
+            self.start += forgotten;
+            let start = self.start;
+            self.seen.retain(|_, seen| *seen > start);
+        }
+        self.stretch > 0 && self.run >= self.stretch * self.times as usize && self.run >= self.min_bytes as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(times: u32, min_bytes: u32, text: &str) -> Option<usize> {
+        let whole = Loop::new(times, min_bytes).take(text.as_bytes());
+        let mut one_by_one = Loop::new(times, min_bytes);
+        assert_eq!(
+            text.bytes().position(|byte| one_by_one.byte(byte)).map(|at| at + 1),
+            whole,
+            "it depends on the cuts"
+        );
+        whole
+    }
+
+    #[test]
+    fn what_comes_again_and_again_is_a_loop() {
+        let stretch = "I am sorry. ";
+        assert_eq!(reached(3, 0, &format!("Well. {}", stretch.repeat(9))), Some("Well. ".len() + 3 * stretch.len()));
+        assert_eq!(reached(3, 100, &stretch.repeat(20)), Some(100));
+        assert_eq!(reached(4, 0, &format!("{}but no more", stretch.repeat(3))), None);
+        assert_eq!(reached(3, 40, &"-".repeat(30)), None);
+        assert_eq!(reached(3, 40, &"-".repeat(50)), Some(40));
+        let long = "abcdefghij".repeat(3) + &"0123456789 ".repeat(180);
+        assert_eq!(reached(2, 9_000, &long), None);
+    }
+
+    #[test]
+    fn prose_is_no_loop() {
+        let prose = include_str!("../scan/sample.txt");
+        assert_eq!(reached(3, 40, prose), None);
+    }
+}

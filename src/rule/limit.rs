@@ -1,0 +1,90 @@
+//! Limits: what a stream may have, all of its texts together.
+
+use super::{ChannelKind, Conduct, Severity};
+use crate::error::Fault;
+
+/// A limit of a stream. At it the stream ends.
+///
+/// ```
+/// use holdback::rule::Limit;
+/// use holdback::{Channel, ChannelKind, Policy};
+///
+/// let policy = Policy::builder().limit(Limit::bytes("short", 9)).build()?;
+/// let mut channel = Channel::new(&policy, ChannelKind::Text);
+/// let mut out = Vec::new();
+/// channel.push(b"On and on and on").write_to(&mut out);
+/// assert_eq!(out, b"On and on");
+/// assert_eq!(&*channel.terminated().expect("the limit is reached").rule, "short");
+/// # Ok::<(), holdback::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub(crate) id: String,
+    pub(crate) kind: LimitKind,
+    pub(crate) channels: Vec<ChannelKind>,
+    pub(crate) conduct: Conduct,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum LimitKind {
+    /// So many bytes of text.
+    Bytes(u64),
+    /// So many findings of rules and checks that fit.
+    Findings { rules: String, min_severity: Severity, count: u32 },
+    /// The same stretch of text so many times in a row, and so many bytes of it at least.
+    Repeats { times: u32, min_bytes: u32 },
+}
+
+impl Limit {
+    /// So many bytes of text, decoded.
+    pub fn bytes(id: impl Into<String>, bytes: u64) -> Limit {
+        Limit::new(id, LimitKind::Bytes(bytes))
+    }
+
+    /// So many findings of the rules and checks with these ids (`*` stands for any text), from this severity on. The last of
+    /// them is dealt with as its rule says, and the stream ends behind it.
+    pub fn findings(id: impl Into<String>, rules: impl Into<String>, min_severity: Severity, count: u32) -> Limit {
+        Limit::new(id, LimitKind::Findings { rules: rules.into(), min_severity, count })
+    }
+
+    /// The same stretch of text, of up to 2 KiB, so many times in a row, as models say that have lost themselves; and so many
+    /// bytes of it in all, so that a row of dashes is none.
+    pub fn repeats(id: impl Into<String>, times: u32, min_bytes: u32) -> Limit {
+        Limit::new(id, LimitKind::Repeats { times, min_bytes })
+    }
+
+    fn new(id: impl Into<String>, kind: LimitKind) -> Limit {
+        Limit { id: id.into(), kind, channels: Vec::new(), conduct: Conduct::default() }
+    }
+
+    /// Counts only these kinds of channel of a response; every kind if never called.
+    pub fn channels(mut self, kinds: impl IntoIterator<Item = ChannelKind>) -> Limit {
+        self.channels = kinds.into_iter().collect();
+        self
+    }
+
+    /// Only reports that it is reached, once.
+    pub fn monitor(mut self) -> Limit {
+        self.conduct = Conduct::Monitor;
+        self
+    }
+
+    /// The limit's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let wrong = match self.kind {
+            LimitKind::Bytes(0) | LimitKind::Findings { count: 0, .. } => Some("nothing at all may be said"),
+            LimitKind::Repeats { times: 0 | 1, .. } => Some("what is said once is repeated already"),
+            _ if self.channels.contains(&ChannelKind::Prompt) => Some("a prompt is no channel of a response"),
+            _ => None,
+        };
+        wrong
+            .map(|reason| Fault::new(reason).rule(&self.id).remedy("raise the limit, or leave it out"))
+            .into_iter()
+            .collect()
+    }
+}
