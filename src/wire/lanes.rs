@@ -1,5 +1,7 @@
 //! All channels of a stream, and what is found in them.
 
+mod judging;
+
 use super::asking::Asking;
 use super::coding::Coding;
 use super::cuts::Cuts;
@@ -8,7 +10,7 @@ use super::rows::Role;
 use super::snapshot::{Before, Shows, Snapshot};
 use super::table::{Found, NO_LANE, is_named};
 use super::{Failure, Observer};
-use crate::hold::{Channel, Judgement, Part, PassageId, Tally, Unjudged};
+use crate::hold::{Channel, Part, Tally};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
@@ -286,79 +288,6 @@ impl Lanes {
         closed
     }
 
-    /// Hands on what a channel wants judged, and tells it what is known already.
-    fn ask(&mut self, id: u32, observer: &mut dyn Observer) -> Result<(), Failure> {
-        let Some(asking) = &mut self.asking else { return Ok(()) };
-        let mut known = Vec::new();
-        while let Some(passage) = self.entries[id as usize].lane.next_passage() {
-            let (passage, judged) = (passage.id(), asking.ask(passage));
-            known.extend(judged.map(|judged| (passage, judged)));
-        }
-        for (passage, judged) in known {
-            self.judge_in(id, passage, &judged, observer)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a judgement.
-    pub(crate) fn judge(
-        &mut self,
-        passage: PassageId,
-        judged: Result<Judgement, Unjudged>,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        for id in 0..self.entries.len() as u32 {
-            if self.stop.is_none() && self.entries[id as usize].lane.has_unjudged() {
-                self.judge_in(id, passage, &judged, observer)?;
-            }
-        }
-        if let Some(asking) = &mut self.asking {
-            asking.remember(passage, judged);
-        }
-        Ok(())
-    }
-
-    fn judge_in(
-        &mut self,
-        id: u32,
-        passage: PassageId,
-        judged: &Result<Judgement, Unjudged>,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        let judged = self.entries[id as usize].lane.judge(passage, judged, &mut self.verdicts);
-        self.report(id, observer);
-        judged.map_err(|_| Failure::Malformed)
-    }
-
-    /// What checks are asked, if there are any.
-    pub(crate) fn asking(&mut self) -> Option<&mut Asking> {
-        self.asking.as_deref_mut()
-    }
-
-    pub(crate) fn has_checks(&self) -> bool {
-        self.asking.is_some()
-    }
-
-    /// Whether a check watches channels of this kind.
-    pub(crate) fn asks_about(&self, kind: ChannelKind) -> bool {
-        self.asking.is_some() && !self.policy.checks_of(kind).is_empty()
-    }
-
-    /// Whether so much of a text waits for judgements that no more of it should come before one does.
-    pub(crate) fn is_full(&self) -> bool {
-        self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.is_full())
-    }
-
-    /// Whether events that tell of an end wait for a judgement.
-    pub(crate) fn hold_the_end(&self) -> bool {
-        self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.holds_the_end())
-    }
-
-    /// Whether the end of the stream waits for a judgement.
-    pub(crate) fn awaits_judgement(&self) -> bool {
-        self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.awaits_judgement())
-    }
-
     /// Moderates a text that is whole; gives back what to cut, if anything.
     pub(crate) fn own(
         &mut self,
@@ -412,18 +341,6 @@ impl Lanes {
             self.own[kind as usize] = None;
         }
         (limit != u64::MAX || !cuts.is_empty()).then_some(OwnText { cuts, text: start..end, limit })
-    }
-
-    /// The stream ends with what ends this channel.
-    pub(crate) fn stop_with(&mut self, id: u32) {
-        if self.stop.is_none() {
-            self.stop = self.entries[id as usize].stop.clone();
-        }
-    }
-
-    /// The first channel that was ended for which this holds.
-    pub(crate) fn ended(&self, is_it: impl Fn(&Lane) -> bool) -> Option<u32> {
-        self.iter().find(|(_, entry)| entry.stop.is_some() && is_it(&entry.lane)).map(|(id, _)| id)
     }
 
     /// The verdict that ends the stream, once there is one.

@@ -5,6 +5,7 @@ mod bare;
 mod citation;
 mod dependent;
 mod leave;
+mod own;
 mod reading;
 
 pub(crate) use leave::Lost;
@@ -14,13 +15,12 @@ use super::dialects::envelope;
 use super::framing::{Event, Wrap};
 use super::grammar::{Grammar, Kept, LeftText};
 use super::json::Kind;
-use super::lanes::{Entry, Key, Lanes, Stops, Tells, coding_of};
+use super::lanes::{Entry, Key, Lanes, Tells, coding_of};
 use super::queue::{Citation, Edit, End, Field, Parts, Payload, Queue, Side, Stopped, Touch, Waiting};
 use super::reader::Reader;
 use super::renamed::Renamed;
 use super::rows::{Label, Role};
-use super::splice::{Quoted, Splice};
-use super::table::{Found, NO_LANE, Part, Table};
+use super::table::{Found, NO_LANE, Table};
 use super::{Failure, FilterOptions, LaterKinds, Limits, Observer, ToolCalls};
 use crate::hold::{Judgement, Passage, PassageId, Unjudged};
 use crate::policy::{ChannelKind, Policy, Verdict};
@@ -237,32 +237,6 @@ impl Moderator {
         reader.read(envelope(), b"", text)?;
         let reading = Reading { text, payload: outer, tape: reader.tape(), found: reader.found() };
         self.read_fields(&reading, incoming, &mut Signals::default(), observer)
-    }
-
-    /// Moderates a text that is whole and stands in an event as it is; gives back what to write in its place.
-    pub(crate) fn own(
-        &mut self,
-        kind: ChannelKind,
-        coding: Coding,
-        raw: &[u8],
-        observer: &mut dyn Observer,
-    ) -> Option<Vec<u8>> {
-        self.own_text(kind, Stops::Stream, coding, raw, observer)
-    }
-
-    fn own_text(
-        &mut self,
-        kind: ChannelKind,
-        stops: Stops,
-        coding: Coding,
-        raw: &[u8],
-        observer: &mut dyn Observer,
-    ) -> Option<Vec<u8>> {
-        let own = self.lanes.own(kind, stops, coding, raw, observer)?;
-        let splice = Splice { raw, coding, text: own.text, cuts: &own.cuts, limit: own.limit };
-        let mut out = Vec::new();
-        splice.write(&mut Quoted::No, &mut out);
-        Some(out)
     }
 
     /// Lets an event wait for its turn.
@@ -550,88 +524,6 @@ impl Moderator {
             Some(lane) => self.finish_lanes(vec![lane], observer),
             None => Ok(()),
         }
-    }
-
-    /// Moderates a text that a channel has brought already, most likely: then that has told what is found in it.
-    fn shown_again(
-        &mut self,
-        reading: &Reading<'_>,
-        found: &Found,
-        label: Label,
-        event: &mut Incoming,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        let is_told = self.table.deltas_of(label).is_some_and(|lane| self.lanes.has_spoken(lane));
-        let tells = if is_told { Tells::Nothing } else { Tells::Verdicts };
-        self.own_field(reading, found, label.kind, coding_of(found.role), tells, event, observer)
-    }
-
-    /// Moderates a key, a string, a number or a JSON value that is a text of its own.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one field; a struct would be built here only")]
-    fn own_field(
-        &mut self,
-        reading: &Reading<'_>,
-        found: &Found,
-        kind: ChannelKind,
-        of_string: Coding,
-        tells: Tells,
-        event: &mut Incoming,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        let (span, coding) = found.own_text(reading.tape, of_string);
-        if self.is_asked_about(reading, found, kind) {
-            let lane = self.lanes.open_own(found, kind, coding, tells)?;
-            return self.own_lane(lane, reading.string(span), event, observer);
-        }
-        let observer: &mut dyn Observer = if tells == Tells::Nothing { &mut () } else { observer };
-        let stops = if found.role == Role::Request { Stops::Nothing } else { Stops::Stream };
-        let Some(with) = self.own_text(kind, stops, coding, &reading.text[span.clone()], observer) else {
-            return Ok(());
-        };
-        if found.part == Part::Key {
-            event.renamed.note(found.node, event.edits.len());
-        }
-        event.edits.push(Edit { span: reading.payload.place(span), with });
-        Ok(())
-    }
-
-    /// Has checks look at a text that is whole, too.
-    fn own_lane(
-        &mut self,
-        lane: u32,
-        content: Content<'_>,
-        event: &mut Incoming,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        self.push(lane, content.bytes, content, Touch::Splice, event, observer)?;
-        self.finish_lanes(vec![lane], observer)
-    }
-
-    /// Whether checks watch what is said to the model.
-    pub(crate) fn asks_about_prompts(&self) -> bool {
-        self.lanes.asks_about(ChannelKind::Prompt)
-    }
-
-    /// Has rules and checks look at a text of a request, which stands at this place.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one field; a struct would be built here only")]
-    pub(crate) fn ask_about(
-        &mut self,
-        found: &Found,
-        kind: ChannelKind,
-        coding: Coding,
-        bytes: &[u8],
-        place: Range<u32>,
-        event: &mut Incoming,
-        observer: &mut dyn Observer,
-    ) -> Result<(), Failure> {
-        let lane = self.lanes.open_own(found, kind, coding, Tells::Verdicts)?;
-        self.own_lane(lane, Content { bytes, place }, event, observer)
-    }
-
-    /// Whether checks watch a text of its own. They see neither keys nor numbers, nor what the client itself has said.
-    fn is_asked_about(&self, reading: &Reading<'_>, found: &Found, kind: ChannelKind) -> bool {
-        let is_number = || reading.tape.node(found.node as usize).kind == Kind::Number;
-        self.lanes.asks_about(kind) && found.role != Role::Request && found.part == Part::Value && !is_number()
     }
 
     /// Takes the delta of a channel and makes the event wait for it.
