@@ -235,6 +235,36 @@ fn the_end_waits_for_a_check_at_the_end() {
 }
 
 #[test]
+fn fields_that_nobody_knows_are_judged_if_they_say_something() {
+    let event = |n: usize| {
+        let provider = format!("\"provider\":\"p-{n}\",\"note\":\"This is number {n}.\",\"choices\"");
+        content("so ").replace("\"choices\"", &provider)
+    };
+    // More of them than a stream may have channels, while the answer waits for the end of its sentence.
+    let input: String = (0..6_000).map(event).collect::<String>() + &answer(&["on. Bye"]);
+    let judge = |passage: &Passage| match passage.text() {
+        "This is number 7." => Ok(Judgement::redact()),
+        text => {
+            assert!(!text.starts_with("p-"), "{text}");
+            Ok(Judgement::clear())
+        }
+    };
+    let check = Check::gate("tone").longest_passage(60);
+    let policy = Policy::builder().check(check).build().unwrap();
+    let output = judged(&policy, CHAT, input.as_bytes(), 4_096, When::AtOnce, judge);
+    assert_eq!((output.text().matches("[tone]").count(), output.ending.name()), (1, "complete"));
+    assert_eq!(output.text(), input.replace("This is number 7.", "[tone]"));
+    // Nothing leaves before the end, and each note waits for that.
+    let policy = Policy::builder().check(Check::gate("tone").passages(Passages::Whole)).build().unwrap();
+    let output = judged(&policy, CHAT, input.as_bytes(), 4_096, When::AtOnce, |_| Ok(Judgement::clear()));
+    assert_eq!((output.text() == input, output.ending.name()), (true, "complete"));
+    // Text that leaves at once is judged later, and its channels are forgotten all the same.
+    let policy = Policy::builder().check(Check::trail("tone").longest_passage(60)).build().unwrap();
+    let output = judged(&policy, CHAT, input.as_bytes(), 4_096, When::AtOnce, |_| Ok(Judgement::clear()));
+    assert_eq!((output.text() == input, output.ending.name()), (true, "complete"));
+}
+
+#[test]
 fn a_stream_that_fails_keeps_what_waits() {
     let now = Instant::now();
     let mut filter = Filter::new(&gate(), CHAT);

@@ -37,6 +37,11 @@ impl Asking {
         self.passages.pop_front()
     }
 
+    /// How many passages wait for their answers.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.asked.len()
+    }
+
     pub(crate) fn remember(&mut self, passage: PassageId, judged: Result<Judgement, Unjudged>) {
         if !self.asked.remove(&passage) {
             return;

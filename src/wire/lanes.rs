@@ -9,7 +9,7 @@ use super::lane::{Added, Lane};
 use super::rows::Role;
 use super::snapshot::{Before, Shows, Snapshot};
 use super::table::{Found, NO_LANE, is_named};
-use super::{Failure, Observer};
+use super::{Failure, Limits, Observer};
 use crate::hold::{Channel, Part, Tally};
 use crate::policy::{ChannelKind, Policy, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,12 +29,18 @@ pub(crate) struct Lanes {
     own: [Option<Channel>; ChannelKind::ALL.len()],
     /// More channels than this in one stream are a fault.
     most: usize,
+    /// Likewise, more texts of their own that wait to be judged.
+    most_own: usize,
     /// The verdict that ends the stream.
     stop: Option<Verdict>,
     /// What checks are asked, if the policy has any.
     asking: Option<Box<Asking>>,
     /// What the stream has had, if the policy limits that.
     tally: Option<Tally>,
+    /// Channels of texts of their own that have left: their numbers are used again.
+    spare: Vec<u32>,
+    /// Whether any channel was ended, under checks.
+    has_ended: bool,
     verdicts: Vec<Verdict>,
     text: Vec<u8>,
 }
@@ -68,6 +74,8 @@ pub(crate) struct Entry {
     tells: Tells,
     /// What ended it, where the stream does not end with it at once.
     stop: Option<Verdict>,
+    /// Of a text of its own: whether its event has.
+    has_left: bool,
     snapshot: Snapshot,
     /// What has left of it, as the content of a JSON string, if that is kept.
     pub(crate) left: Option<Vec<u8>>,
@@ -103,7 +111,7 @@ pub(crate) enum Stops {
 }
 
 impl Lanes {
-    pub(crate) fn new(policy: &Policy, most: usize) -> Lanes {
+    pub(crate) fn new(policy: &Policy, limits: Limits) -> Lanes {
         Lanes {
             policy: policy.clone(),
             entries: Vec::new(),
@@ -111,10 +119,14 @@ impl Lanes {
             spoken: BTreeSet::new(),
             names: BTreeMap::new(),
             own: Default::default(),
-            most,
+            most: limits.channels,
+            // Where nothing leaves for long, each event may have some.
+            most_own: limits.held_events,
             stop: None,
             asking: Asking::under(policy),
             tally: Tally::under(policy),
+            spare: Vec::new(),
+            has_ended: false,
             verdicts: Vec::new(),
             text: Vec::new(),
         }
@@ -125,7 +137,7 @@ impl Lanes {
         if let Some(&lane) = self.by_key.get(&key) {
             return Ok(lane);
         }
-        if self.entries.len() >= self.most {
+        if self.by_key.len() >= self.most {
             return Err(Failure::Overflow);
         }
         let mut lane = Lane::new(&self.policy, kind, coding);
@@ -155,14 +167,33 @@ impl Lanes {
         coding: Coding,
         tells: Tells,
     ) -> Result<u32, Failure> {
-        if self.entries.len() >= self.most {
-            return Err(Failure::Overflow);
-        }
         let mut lane = Lane::new(&self.policy, kind, coding);
         lane.count_with(None);
-        let id = self.entries.len() as u32;
-        self.entries.push(Entry { tells, ..Entry::new(lane, Key::of(found, NO_LANE), found.role, coding) });
-        Ok(id)
+        let entry = Entry { tells, ..Entry::new(lane, Key::of(found, NO_LANE), found.role, coding) };
+        if let Some(spare) = self.spare.pop() {
+            self.entries[spare as usize] = entry;
+            return Ok(spare);
+        }
+        if self.entries.len() - self.by_key.len() >= self.most_own {
+            return Err(Failure::Overflow);
+        }
+        self.entries.push(entry);
+        Ok(self.entries.len() as u32 - 1)
+    }
+
+    /// The event that a text of its own stands in has left.
+    pub(crate) fn leave(&mut self, id: u32) {
+        self.entries[id as usize].has_left = true;
+        self.reclaim(id);
+    }
+
+    /// What has left, and is judged, is needed no more.
+    fn reclaim(&mut self, id: u32) {
+        let entry = &self.entries[id as usize];
+        let is_over = entry.key.lane == NO_LANE && entry.has_left && !entry.lane.has_unjudged();
+        if is_over && !self.spare.contains(&id) {
+            self.spare.push(id);
+        }
     }
 
     /// An answer begins: the channels before it are never gone on with.
@@ -180,12 +211,14 @@ impl Lanes {
     pub(crate) fn forget_over(&mut self) {
         if self.by_key.is_empty() && !self.entries.iter().any(|entry| entry.lane.has_unjudged()) {
             self.entries.clear();
+            self.spare.clear();
         }
     }
 
     /// No event waits any more: forgets those of choices with names that are at their end.
     pub(crate) fn forget_named(&mut self) {
         let (entries, by_key) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.by_key));
+        self.spare.clear();
         for (id, entry) in (0..).zip(entries) {
             let is_over = is_named(entry.key.choice) && entry.lane.is_finished();
             if by_key.get(&entry.key) == Some(&id) && !is_over {
@@ -383,6 +416,7 @@ impl Lanes {
         let kind = entry.lane.kind();
         if entry.lane.is_terminated() {
             // Judgements come in any order: one of an earlier text may end the stream before this one does.
+            self.has_ended |= self.asking.is_some();
             let stop = if self.asking.is_some() { &mut self.entries[id as usize].stop } else { &mut self.stop };
             if stop.is_none() {
                 *stop = self.verdicts.last().cloned();
@@ -429,6 +463,7 @@ impl Entry {
             coding,
             tells: Tells::Verdicts,
             stop: None,
+            has_left: false,
             snapshot: Snapshot::default(),
             left: None,
             last_event: 0,

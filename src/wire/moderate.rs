@@ -156,7 +156,7 @@ impl Moderator {
             keeps_last: &[],
             keeps_texts: false,
             stop_reason: "",
-            lanes: Lanes::new(policy, limits.channels),
+            lanes: Lanes::new(policy, limits),
             queue: Queue::default(),
             choices: BTreeMap::new(),
             tool_calls: options.tool_calls_under(policy),

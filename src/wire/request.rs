@@ -344,7 +344,7 @@ fn read(policy: &Policy, body: Bytes, limits: Limits, observer: &mut dyn Observe
     tape.read(&body)?;
     // No row tells elements apart, so none can have a bad index.
     TABLE.walk(&tape, &body, &mut Names::new(0), &mut walked).map_err(|_| Refused::NotJson)?;
-    let limits = Limits { channels: limits.channels.max(MOST_TEXTS), ..limits };
+    let limits = Limits { held_events: limits.held_events.max(MOST_TEXTS), ..limits };
     let mut moderator = Moderator::with_table(policy, &TABLE, &FilterOptions { limits, ..FilterOptions::default() });
     let (mut incoming, mut renamed) = (Incoming::new(&Event::new(body.clone())), Renamed::default());
     for found in &walked.found {

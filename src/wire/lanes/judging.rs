@@ -7,6 +7,10 @@ use crate::wire::asking::Asking;
 use crate::wire::lane::Lane;
 use crate::wire::{Failure, Observer};
 
+/// Passages of a stream that may wait for their answers before the upstream does, all texts together: many short ones
+/// would hold up little text, and memory all the same.
+const MOST_OUTSTANDING: usize = 256;
+
 impl Lanes {
     /// Hands on what a channel wants judged, and tells it what is known already.
     pub(super) fn ask(&mut self, id: u32, observer: &mut dyn Observer) -> Result<(), Failure> {
@@ -32,6 +36,7 @@ impl Lanes {
         for id in 0..self.entries.len() as u32 {
             if self.stop.is_none() && self.entries[id as usize].lane.has_unjudged() {
                 self.judge_in(id, passage, &judged, observer)?;
+                self.reclaim(id);
             }
         }
         if let Some(asking) = &mut self.asking {
@@ -68,7 +73,9 @@ impl Lanes {
 
     /// Whether so much of a text waits for judgements that no more of it should come before one does.
     pub(crate) fn is_full(&self) -> bool {
-        self.asking.is_some() && self.entries.iter().any(|entry| entry.lane.is_full())
+        let Some(asking) = &self.asking else { return false };
+        let lanes = || self.by_key.values().map(|id| &self.entries[*id as usize].lane);
+        asking.outstanding() >= MOST_OUTSTANDING || (asking.outstanding() > 0 && lanes().any(|lane| lane.is_full()))
     }
 
     /// Whether events that tell of an end wait for a judgement.
@@ -90,6 +97,9 @@ impl Lanes {
 
     /// The first channel that was ended for which this holds.
     pub(crate) fn ended(&self, is_it: impl Fn(&Lane) -> bool) -> Option<u32> {
+        if !self.has_ended {
+            return None;
+        }
         self.iter().find(|(_, entry)| entry.stop.is_some() && is_it(&entry.lane)).map(|(id, _)| id)
     }
 }

@@ -6,7 +6,7 @@ use crate::wire::framing::{BOM, Wrap, reseal, reseal_chunk, rewritten};
 use crate::wire::grammar::Kept;
 use crate::wire::queue::{Edit, End, Field, Parts, Payload, Side, Touch, Waiting, apply};
 use crate::wire::splice::{Quoted, Splice};
-use crate::wire::table::is_named;
+use crate::wire::table::{NO_LANE, is_named};
 use crate::wire::{Ending, Observer};
 use bytes::Bytes;
 use std::ops::Range;
@@ -195,6 +195,9 @@ impl Moderator {
         let bytes = sealed(raw, wrap, edits);
         observer.release(bytes.len(), now.saturating_duration_since(since));
         self.out.push_back(bytes);
+        if self.lanes.has_checks() {
+            fields.iter().for_each(|field| self.lanes.leave(field.lane));
+        }
         self.fields = fields;
     }
 
@@ -278,9 +281,10 @@ impl Moderator {
         lane.forget(field.start);
         if field.touch == Touch::Splice {
             lane.quoted = quoted;
-            if self.keeps_texts {
+            let entry = self.lanes.entry_mut(field.lane);
+            if self.keeps_texts && entry.key.lane != NO_LANE {
                 let content = &raw[field.raw.start as usize..field.raw.end as usize];
-                let left = self.lanes.entry_mut(field.lane).left.get_or_insert_default();
+                let left = entry.left.get_or_insert_default();
                 left.extend_from_slice(with.as_deref().unwrap_or(content));
             }
         }

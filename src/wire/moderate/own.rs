@@ -116,9 +116,24 @@ impl Moderator {
         self.own_lane(lane, Content { bytes, place }, event, observer)
     }
 
-    /// Whether checks watch a text of its own. They see neither keys nor numbers, nor what the client itself has said.
+    /// Whether checks watch a text of its own. They see neither keys nor numbers, nor what the client itself has said, nor
+    /// words in fields that nobody knows, such as ids and names, which there is nothing to judge about.
     fn is_asked_about(&self, reading: &Reading<'_>, found: &Found, kind: ChannelKind) -> bool {
-        let is_number = || reading.tape.node(found.node as usize).kind == Kind::Number;
-        self.lanes.asks_about(kind) && found.role != Role::Request && found.part == Part::Value && !is_number()
+        if !self.lanes.asks_about(kind) || found.part != Part::Value || found.role == Role::Request {
+            return false;
+        }
+        let node = reading.tape.node(found.node as usize);
+        match found.role {
+            Role::Own(_) if node.kind == Kind::String => !is_word(&reading.text[node.content()]),
+            _ => node.kind != Kind::Number,
+        }
     }
 }
+
+/// Whether a string's raw content is a single short word.
+fn is_word(raw: &[u8]) -> bool {
+    raw.len() <= LONGEST_WORD && raw.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\')
+}
+
+/// As long as a hash in hexadecimal digits.
+const LONGEST_WORD: usize = 64;
