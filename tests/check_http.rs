@@ -200,8 +200,18 @@ async fn a_webhook_rules_by_itself() {
         "context": "Ünder. ", "text": "Called Zoë Böll now. ",
     });
     assert_eq!(body, expected);
+    let schema: Value = serde_json::from_str(include_str!("../docs/webhook-request.schema.json")).unwrap();
+    let [described, needed, sent] = [&schema["properties"], &expected, &body].map(|object| {
+        object.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    });
+    assert_eq!((&described, &needed), (&sent, &sent));
     let signature = headers["x-holdback-signature"].to_str().unwrap();
     assert!(signature.starts_with("t=") && signature.contains(",v1="), "{signature}");
+    let schema: Value = serde_json::from_str(include_str!("../docs/webhook-response.schema.json")).unwrap();
+    for ruling in schema["properties"]["ruling"]["enum"].as_array().unwrap() {
+        script.says(200, &json!({ "ruling": ruling }).to_string());
+        assert_eq!(ask(&check).await.unwrap().ruling.name(), ruling);
+    }
     for (answer, expected) in [
         (r#"{"ruling":"clear"}"#, Ok(Judgement::clear())),
         (r#"{"ruling":"flag","category":"x"}"#, Ok(Judgement::flag().category("x"))),
