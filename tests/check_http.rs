@@ -201,9 +201,8 @@ async fn a_webhook_rules_by_itself() {
     });
     assert_eq!(body, expected);
     let schema: Value = serde_json::from_str(include_str!("../docs/webhook-request.schema.json")).unwrap();
-    let [described, needed, sent] = [&schema["properties"], &expected, &body].map(|object| {
-        object.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
-    });
+    let [described, needed, sent] = [&schema["properties"], &expected, &body]
+        .map(|object| object.as_object().unwrap().keys().cloned().collect::<Vec<_>>());
     assert_eq!((&described, &needed), (&sent, &sent));
     let signature = headers["x-holdback-signature"].to_str().unwrap();
     assert!(signature.starts_with("t=") && signature.contains(",v1="), "{signature}");

@@ -95,6 +95,17 @@ async fn a_request_that_is_refused_goes_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_share_of_the_requests_is_judged() {
+    let mut judged = 0;
+    for _ in 0..400 {
+        let (_, body, _) = ask(requests().sample(0.25), &prompt("Be rude.")).await;
+        judged += usize::from(body == prompt("Be [tone]."));
+    }
+    // Farther off than this it is less than once in a billion runs.
+    assert!((48..=158).contains(&judged), "{judged}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_response_leaves_when_it_is_judged() {
     let (status, body, _) = ask(Check::gate("tone"), "How rude! Goodbye, Nightjar.").await;
     // Not JSON, so the request is refused: a rule watches requests.

@@ -50,14 +50,14 @@ pub(super) enum AskedBy {
 impl Gates {
     /// The checks that watch channels of this kind, if any does.
     pub(super) fn new(policy: &Policy, kind: ChannelKind) -> Option<Box<Gates>> {
-        let gate = |&check: &u32| Gate {
+        let gate = |check: u32| Gate {
             check,
             mode: policy.check(check).mode,
             open_from: 0,
             begins_at: 0,
             asked: VecDeque::new(),
         };
-        let gates: Vec<Gate> = policy.checks_of(kind).iter().map(gate).collect();
+        let gates: Vec<Gate> = policy.checks_of(kind).map(gate).collect();
         (!gates.is_empty()).then(|| Box::new(Gates { kind, gates, passages: VecDeque::new() }))
     }
 

@@ -364,7 +364,8 @@ impl PolicyBuilder {
         });
         let max_hold = self.max_hold as u32;
         let name = self.name.clone();
-        Policy { inner: Arc::new(Compiled { name, rules, scopes, scope_of, checks, checks_of, limits, max_hold }) }
+        let compiled = Compiled { name, rules, scopes, scope_of, checks, checks_of, limits, max_hold };
+        Policy { inner: Arc::new(compiled), left_out: 0 }
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct CompiledCheck {
     pub(crate) is_enforced: bool,
     pub(crate) replacement: Replacement,
     pub(crate) channels: Vec<ChannelKind>,
+    /// Of the streams, 0 to 1.
+    pub(super) share: f64,
     deadline: Duration,
     in_flight: usize,
     pub(super) severity: Severity,
@@ -63,6 +65,7 @@ impl CompiledCheck {
             is_enforced,
             replacement,
             channels: check.kinds(),
+            share: check.share,
             deadline: check.deadline,
             in_flight: check.in_flight,
             severity: check.severity,

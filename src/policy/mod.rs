@@ -39,6 +39,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Policy {
     inner: Arc<Compiled>,
+    /// The checks that a stream was not drawn for, a bit each.
+    left_out: u64,
 }
 
 impl fmt::Debug for Policy {
@@ -121,6 +123,31 @@ impl Policy {
         self.inner.rules.iter().map(|rule| RuleInfo { rule })
     }
 
+    /// The policy for one stream: a check that is asked about a share of the streams only
+    /// ([`Check::sample`](crate::rule::Check::sample)) is left out of it, or is not, as the lot falls. Layers and the sidecar
+    /// draw one for each request. At most the first 64 checks of a policy can be left out.
+    ///
+    /// ```
+    /// use holdback::rule::Check;
+    /// use holdback::{ChannelKind, Policy};
+    ///
+    /// let policy = Policy::builder().check(Check::gate("tone").sample(0.25)).build()?;
+    /// let drawn = (0..10_000).filter(|lot| policy.sampled(*lot).watches(ChannelKind::Text)).count();
+    /// assert!((2_300..2_700).contains(&drawn));
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn sampled(&self, lot: u64) -> Policy {
+        let mut left_out = 0;
+        for (at, check) in (0..u64::BITS).zip(&self.inner.checks) {
+            // The lot of each check is its own; 53 bits are what a number of 0 to 1 can have.
+            let drawn = (mixed(lot.wrapping_add(u64::from(at) << 32)) >> 11) as f64 / (1_u64 << 53) as f64;
+            if drawn >= check.share {
+                left_out |= 1 << at;
+            }
+        }
+        Policy { inner: self.inner.clone(), left_out }
+    }
+
     /// The longest a candidate may grow in bytes before it fails closed.
     pub fn max_hold(&self) -> u32 {
         self.inner.max_hold
@@ -134,13 +161,13 @@ impl Policy {
     /// Whether a rule or a check watches channels of this kind. Requests need not be read where none watches
     /// [`ChannelKind::Prompt`].
     pub fn watches(&self, kind: ChannelKind) -> bool {
-        self.scope(kind).is_some() || !self.checks_of(kind).is_empty()
+        self.scope(kind).is_some() || self.checks_of(kind).next().is_some()
     }
 
     /// Whether a rule, a check or a limit that can end the stream watches channels of this kind.
     pub fn may_terminate(&self, kind: ChannelKind) -> bool {
         let a_limit_does = self.limits().iter().any(|limit| limit.is_enforced && limit.watches(kind));
-        let a_check_may = self.checks_of(kind).iter().any(|&check| self.check(check).is_enforced);
+        let a_check_may = self.checks_of(kind).any(|check| self.check(check).is_enforced);
         a_limit_does
             || a_check_may
             || self.scope(kind).is_some_and(|scope| {
@@ -183,8 +210,10 @@ impl Policy {
     }
 
     /// The places of the checks that watch channels of this kind.
-    pub(crate) fn checks_of(&self, kind: ChannelKind) -> &[u32] {
-        &self.inner.checks_of[kind as usize]
+    pub(crate) fn checks_of(&self, kind: ChannelKind) -> impl Iterator<Item = u32> {
+        let left_out = self.left_out;
+        let is_asked = move |check: &u32| *check >= u64::BITS || left_out & (1 << check) == 0;
+        self.inner.checks_of[kind as usize].iter().copied().filter(is_asked)
     }
 
     pub(crate) fn check(&self, check: u32) -> &CompiledCheck {
@@ -213,6 +242,14 @@ impl Policy {
             None => &self.inner.checks[rank - rules.len()].replacement,
         }
     }
+}
+
+/// The number's bits, each depending on all of them (the finaliser of SplitMix64).
+fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
 }
 
 /// A rule of a policy, for reports.

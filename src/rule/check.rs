@@ -44,6 +44,8 @@ pub struct Check {
     pub(crate) channels: Vec<ChannelKind>,
     pub(crate) replace: Template,
     pub(crate) severity: Severity,
+    /// Of the streams, 0 to 1.
+    pub(crate) share: f64,
     pub(crate) conduct: Conduct,
 }
 
@@ -161,6 +163,7 @@ impl Check {
             channels: Vec::new(),
             replace: Template::default(),
             severity: Severity::default(),
+            share: 1.0,
             conduct: Conduct::default(),
         }
     }
@@ -234,6 +237,12 @@ impl Check {
         self
     }
 
+    /// Is asked about a share of the streams only, 0 to 1; see [`Policy::sampled`](crate::Policy::sampled).
+    pub fn sample(mut self, share: f64) -> Check {
+        self.share = share;
+        self
+    }
+
     /// Only reports: nothing waits, and nothing is changed or ended.
     pub fn monitor(mut self) -> Check {
         self.conduct = Conduct::Monitor;
@@ -285,6 +294,11 @@ impl Check {
         );
         fault(self.in_flight == 0, "no passage may be asked about", "let it be one at least");
         fault(self.deadline.is_zero(), "the deadline leaves no time", "give a judgement the time that it takes");
+        fault(
+            !(self.share > 0.0 && self.share <= 1.0),
+            "the share of streams is none",
+            "give a number above 0, up to 1",
+        );
         fault(
             self.max_held < self.longest(),
             "fewer bytes may wait than a passage can have",

@@ -9,6 +9,8 @@ use crate::body::{Shutdown, Timer, Times};
 use crate::check::Checks;
 use http::{Request, Response};
 use http_body::Body;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -68,7 +70,8 @@ where
             return ResponseFuture::asked(self.inner.call(request), None, None);
         };
         let plan = Plan {
-            policy,
+            // Each map of the standard library is keyed anew, so this is a number that nobody knows.
+            policy: policy.sampled(RandomState::new().build_hasher().finish()),
             observer: watch.watch(&head),
             timer: timer.clone(),
             handling: handling.clone(),

@@ -88,6 +88,7 @@ pub(super) fn read_check(keys: &mut Keys<'_, '_>) -> Option<WrittenCheck> {
     check.on_failure = keys.word("on_failure", &ON_FAILURE);
     check.max_held = whole(keys, "max_held").unwrap_or(check.max_held);
     check.in_flight = whole(keys, "in_flight").unwrap_or(check.in_flight);
+    check.share = read_share(keys, "sample").unwrap_or(check.share);
     check.direction =
         keys.word("direction", &Direction::ALL.map(|direction| (direction.name(), direction))).unwrap_or_default();
     check.channels = read_channels(keys).unwrap_or_default();

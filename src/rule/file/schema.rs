@@ -151,6 +151,7 @@ fn check() -> Value {
         "on_failure": word("What becomes of a passage whose judgement fails", names(&ON_FAILURE)),
         "max_held": whole("How much of a text may wait, in bytes, before no more of it is taken from upstream"),
         "in_flight": whole("How many passages of a stream may be asked about at once"),
+        "sample": share("Of which share of the streams it is asked"),
         "direction": word("Whether requests are watched, or responses", Direction::ALL.map(Direction::name)),
         "channels": words("The texts of a response that are watched; all if missing", kinds.map(ChannelKind::name)),
         "severity": word("How bad it is what the check finds", SEVERITIES.map(|(name, _)| name)),

@@ -25,7 +25,9 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderValue, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
+use std::hash::{BuildHasher, Hasher};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -114,6 +116,7 @@ impl Session {
         let (upstream_out, mut upstream_in) = open(upstream, Role::Client).await;
 
         let Sessions { policy, checks, other_content, .. } = self.by.clone();
+        let policy = policy.map(|policy| policy.sampled(RandomState::new().build_hasher().finish()));
         let mut answers = Answers::new(policy.as_ref(), checks, self.dialect, other_content, self.book.clone());
         let closing = tokio::select! {
             closing = self.answers(&mut answers, &mut upstream_in, &client_out) => closing,
