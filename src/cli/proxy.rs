@@ -143,7 +143,12 @@ async fn serve(args: Args, policy: Policy, checks: Checks) -> anyhow::Result<Exi
 
 /// One line for people; everything after it is a log.
 fn announce(args: &Args, policy: &Policy, proxy: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
-    let rules = policy::count(policy.rules().len());
+    let mut rules = policy::count(policy.rules().len());
+    match policy.checks().len() {
+        0 => {}
+        1 => rules.push_str(" and 1 check"),
+        checks => rules.push_str(&format!(" and {checks} checks")),
+    }
     let name = policy.name().unwrap_or_default();
     let mut line = format!("holdback: http://{} -> {}, {rules} ({name})", proxy.local_addr()?, args.upstream);
     if let Some(admin) = admin {
