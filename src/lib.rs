@@ -1,8 +1,8 @@
 //! Streaming moderation middleware for LLM output.
 //!
 //! A model's answer passes through holdback event by event. Rules see every byte before the client does; what no rule
-//! can still touch leaves at once, unchanged; what a rule touches is redacted, masked, dropped, or ends the stream in
-//! the way the client's protocol expects. What is held back is exact: the text that some continuation could still turn
+//! can still touch leaves at once, unchanged; what a rule touches is redacted, masked, dropped, held for a check, or ends
+//! the stream in the way the client's protocol expects. What is held back is exact: the text that some continuation could still turn
 //! into a match, and not one byte more.
 //!
 //! ```
@@ -38,7 +38,8 @@
 //!
 //! # What it does not do
 //!
-//! It runs no model and understands no meaning: rules describe shapes. It does not balance, retry or authenticate.
+//! It runs no model and understands no meaning: rules describe shapes. What takes judgement is asked of others, and waited
+//! for, as a policy's checks say ([`rule::Check`]). It does not balance, retry or authenticate.
 //!
 //! # Features
 //!

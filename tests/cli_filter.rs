@@ -194,3 +194,17 @@ fn a_reader_that_leaves_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
 }
+
+#[test]
+fn checks_are_asked_and_a_check_without_an_answer_withholds() {
+    // Nobody listens on the port of discarding.
+    let check = "[[check]]\nid = \"tone\"\nmode = \"gate\"\n";
+    let service = "service = { kind = \"presidio\", url = \"http://127.0.0.1:9\" }\n";
+    let policy = file("checked.toml", &format!("{check}{service}"));
+    let filtered = run(&["filter", "--policy", policy.to_str().unwrap()], "How do you do? Fine.\n");
+    assert_eq!((filtered.code, &*filtered.out), (0, "[tone][tone]"), "{}", filtered.err);
+    let policy = file("unbound.toml", check);
+    let refused = run(&["filter", "--policy", policy.to_str().unwrap()], "How do you do?");
+    assert_eq!((refused.code, &*refused.out), (2, ""));
+    assert!(refused.err.contains("nobody answers for the check `tone`"), "{}", refused.err);
+}
