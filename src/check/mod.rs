@@ -21,11 +21,14 @@
 //! # let _ = checks;
 //! ```
 //!
+//! One that needs nothing but labelled texts to be trained on is [`linear`].
+//!
 //! [`tower`]: https://docs.rs/tower
 
 mod driver;
 #[cfg(feature = "http-checks")]
 pub mod http;
+pub mod linear;
 mod measures;
 mod service;
 

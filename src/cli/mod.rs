@@ -15,6 +15,7 @@ mod rules;
 mod scan;
 mod signals;
 mod test;
+mod train;
 
 use clap::{Parser, Subcommand};
 use std::io;
@@ -44,6 +45,8 @@ enum Command {
     Test(test::Args),
     /// Measure the rules on labelled texts: what they find, what they miss, and their false alarms
     Eval(eval::Args),
+    /// Train a classifier for a check on labelled texts, and measure it on those it has not seen
+    Train(train::Args),
     /// List the rules of a policy
     Rules(rules::Args),
     /// Turn another tool's rules into a rule file
@@ -75,6 +78,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Train(args) => train::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Import(args) => import::run(args),
         Command::Explain(args) => explain::run(args),
