@@ -200,7 +200,7 @@ fn checks_are_asked_and_a_check_without_an_answer_withholds() {
     // Nobody listens on the port of discarding.
     let check = "[[check]]\nid = \"tone\"\nmode = \"gate\"\n";
     let service = "service = { kind = \"presidio\", url = \"http://127.0.0.1:9\" }\n";
-    let policy = file("checked.toml", &format!("{check}{service}"));
+    let policy = file("checked.toml", format!("{check}{service}"));
     let filtered = run(&["filter", "--policy", policy.to_str().unwrap()], "How do you do? Fine.\n");
     assert_eq!((filtered.code, &*filtered.out), (0, "[tone][tone]"), "{}", filtered.err);
     let policy = file("unbound.toml", check);
