@@ -1,6 +1,7 @@
 //! The linear classifier: what it learns, what it says of itself, and files of it that are broken.
 #![cfg(feature = "body")]
 
+#[allow(dead_code, reason = "the oracle uses the rest")]
 #[path = "oracle/rng.rs"]
 mod rng;
 
