@@ -83,8 +83,8 @@ impl Features {
     /// Buckets and what they weigh: one and the logarithm of the count, all of length 1.
     pub(super) fn of(&mut self, text: &str) -> &[(u32, f32)] {
         let characters = characters(text);
-        // Two for the words; a slot is then free more often than not.
-        let most = characters.len().saturating_mul(LONGEST + 2).min(self.mask as usize + 1);
+        // A word and a pair of words take two characters at least. Half of the slots stay free: searches end soon.
+        let most = characters.len().saturating_mul(LONGEST + 1).min(self.mask as usize + 1);
         self.slots.clear();
         self.slots.resize((most * 2).next_power_of_two(), 0);
         self.found.clear();
@@ -176,5 +176,10 @@ mod tests {
     fn words_are_apart_from_runs_of_characters() {
         // Two marks, one letter: `_`, `_a`, `_a_`, `a`, `a_`, and the word.
         assert_eq!(Features::new(24).of("a").len(), 6);
+    }
+    #[test]
+    fn every_bucket_may_be_hit() {
+        let text: String = (0_u32..20_000).filter_map(|n| char::from_u32(0x4e00 + n)).collect();
+        assert_eq!(Features::new(8).of(&text).len(), 256);
     }
 }

@@ -104,7 +104,7 @@ struct WrittenLabel {
 }
 
 impl Linear {
-    /// Reads a model. It takes at most 256 MiB whatever the file says.
+    /// Reads a model. Its numbers take at most 256 MiB, whatever the file says.
     ///
     /// ```
     /// use holdback::check::linear::Linear;

@@ -128,7 +128,7 @@ pub(super) fn choose_threshold(mut scored: Vec<Scored>, precision: Option<f64>) 
     // Every place where the scores could be cut, with how well that would do: by what is wanted, then by the rest.
     let steps = steps(&mut scored);
     let value = |step: &Step| {
-        let confusion = step.confusion(positives, 0);
+        let confusion = step.confusion(positives);
         let [is, recall, f1] =
             [confusion.precision(), confusion.recall(), confusion.f1()].map(Option::unwrap_or_default);
         match precision {
@@ -141,8 +141,10 @@ pub(super) fn choose_threshold(mut scored: Vec<Scored>, precision: Option<f64>) 
     let Some(best) = best else { return (0.5, Some(Warning::NoneToTune)) };
     // In the middle of the gap, where it has the most room on both sides.
     let below = steps.get(best + 1).map_or(0.0, |step| step.score);
-    let threshold = ((steps[best].score + below) / 2.0) as f32;
-    let reached = steps[best].confusion(positives, 0).precision().unwrap_or_default();
+    let middle = ((steps[best].score + below) / 2.0) as f32;
+    // Near 1 scores are closer than a file's numbers, and rounding must not lift the threshold above all of them.
+    let threshold = if f64::from(middle) > steps[best].score { middle.next_down() } else { middle };
+    let reached = steps[best].confusion(positives).precision().unwrap_or_default();
     let out_of_reach = precision.is_some_and(|wanted| reached < wanted);
     (threshold, out_of_reach.then_some(Warning::PrecisionOutOfReach(reached)))
 }
@@ -199,12 +201,13 @@ struct Step {
 }
 
 impl Step {
-    fn confusion(&self, positives: usize, negatives: usize) -> Confusion {
+    /// What is found, and what is not, if `positives` have the label; of the quiet ones it says nothing.
+    fn confusion(&self, positives: usize) -> Confusion {
         Confusion {
             true_positives: self.positives,
             false_positives: self.negatives,
             false_negatives: positives - self.positives,
-            true_negatives: negatives.saturating_sub(self.negatives),
+            true_negatives: 0,
         }
     }
 }
@@ -246,6 +249,8 @@ mod tests {
         assert_eq!((threshold, warning), (0.85, None));
         let (threshold, warning) = choose_threshold(SCORED[2..].to_vec(), Some(0.9));
         assert_eq!((threshold, warning), (0.35, Some(Warning::PrecisionOutOfReach(2.0 / 3.0))));
+        let close = vec![(1.0 - 1e-12, true), (1.0 - 2e-12, false)];
+        assert!(f64::from(choose_threshold(close, None).0) <= 1.0 - 1e-12);
         assert_eq!(choose_threshold(vec![(0.3, false)], None), (0.5, Some(Warning::NoneToTune)));
     }
 

@@ -9,11 +9,11 @@ use std::fmt;
 use std::sync::Arc;
 
 /// How far AdaGrad goes with its first step.
-const RATE: f32 = 0.2;
+const RATE: f32 = 0.3;
 /// What every squared gradient has behind it from the start, so that one text does not move a number as far as many do.
-const BEHIND: f32 = 0.01;
+const BEHIND: f32 = 0.001;
 /// Pulls the numbers of a text's buckets towards 0 whenever the text is seen.
-const PULL: f32 = 1e-5;
+const PULL: f32 = 1e-4;
 /// Numbers below have no say, and are left out of the file.
 const LEAST: f32 = 1e-3;
 
