@@ -1,38 +1,9 @@
 //! From what a service finds to what becomes of a passage.
 
 use crate::hold::{Judgement, Ruling};
-use std::collections::BTreeMap;
+use crate::rule::service::{Measure, Measures};
 use std::ops::Range;
 use std::sync::Arc;
-
-/// What a finding leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Measure {
-    /// Nothing.
-    Ignore,
-    /// The passage leaves, and is reported.
-    Flag,
-    /// What was found is replaced; the whole passage, where the service does not say which part of it that is.
-    Redact,
-    /// The stream ends before the passage.
-    Terminate,
-}
-
-impl Measure {
-    /// Every measure, from mild to severe.
-    pub const ALL: [Measure; 4] = [Measure::Ignore, Measure::Flag, Measure::Redact, Measure::Terminate];
-
-    /// The measure's word in policy files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Measure::Ignore => "ignore",
-            Measure::Flag => "flag",
-            Measure::Redact => "redact",
-            Measure::Terminate => "terminate",
-        }
-    }
-}
 
 /// Something that a service has found in a passage.
 ///
@@ -72,40 +43,7 @@ impl Finding {
     }
 }
 
-/// What findings lead to, by their categories.
-#[derive(Clone, Debug)]
-pub struct Measures {
-    otherwise: Measure,
-    categories: BTreeMap<Box<str>, (Measure, Option<f64>)>,
-    threshold: f64,
-}
-
 impl Measures {
-    /// Findings of every category lead to `otherwise`, unless something else is said.
-    pub fn new(otherwise: Measure) -> Measures {
-        Measures { otherwise, categories: BTreeMap::new(), threshold: 0.5 }
-    }
-
-    /// Findings of this category lead to this.
-    pub fn category(self, category: impl Into<String>, measure: Measure) -> Measures {
-        self.with(category.into(), measure, None)
-    }
-
-    /// The same, from this score on.
-    pub fn category_from(self, category: impl Into<String>, measure: Measure, threshold: f64) -> Measures {
-        self.with(category.into(), measure, Some(threshold))
-    }
-
-    /// From which score on a finding counts, if it has one: 0.5 unless set.
-    pub fn threshold(self, threshold: f64) -> Measures {
-        Measures { threshold, ..self }
-    }
-
-    fn with(mut self, category: String, measure: Measure, threshold: Option<f64>) -> Measures {
-        self.categories.insert(category.into(), (measure, threshold));
-        self
-    }
-
     /// What findings in a passage lead to: the most severe measure that any of them asks for.
     pub fn judge(&self, findings: impl IntoIterator<Item = Finding>) -> Judgement {
         let counted: Vec<(Measure, Finding)> = findings
@@ -131,13 +69,6 @@ impl Measures {
             Some(score) => judgement.score(score),
             None => judgement,
         }
-    }
-}
-
-impl Default for Measures {
-    /// What is found is redacted.
-    fn default() -> Measures {
-        Measures::new(Measure::Redact)
     }
 }
 

@@ -32,8 +32,9 @@ pub mod linear;
 mod measures;
 mod service;
 
+pub use crate::rule::service::{Measure, Measures};
 pub(crate) use driver::{Driver, Judged};
-pub use measures::{Finding, Measure, Measures};
+pub use measures::Finding;
 
 use crate::hold::{Judgement, Passage, Unjudged};
 use crate::policy::Policy;

@@ -68,7 +68,7 @@ impl From<BuildError> for BadPolicy {
 impl PolicyArgs {
     /// The policy that the flags describe.
     pub(super) fn load(&self) -> Result<Policy, BadPolicy> {
-        Ok(self.builder(self.rule_sets()?)?.build()?)
+        self.build(self.rule_sets()?)
     }
 
     /// The policy that the flags describe, and who answers for its checks.
@@ -76,7 +76,7 @@ impl PolicyArgs {
         let sets = self.rule_sets()?;
         let file =
             sets.first().map_or_else(|| Ok(Checks::new()), |set| Checks::named_in(set, |name| env::var(name).ok()));
-        let (policy, checks) = (self.load()?, file?);
+        let (policy, checks) = (self.build(sets)?, file?);
         if let Some(check) = checks.unbound(&policy).next() {
             return Err(BadPolicy::new(format_args!(
                 "nobody answers for the check `{check}`\n  = help: give it a `service` in the rule file"
@@ -87,14 +87,20 @@ impl PolicyArgs {
 
     /// The same policy, with its rules as they are written.
     pub(super) fn load_with_rules(&self) -> Result<(Policy, Vec<Rule>), BadPolicy> {
-        let rules = self.select(self.rule_sets()?)?.into_iter().flat_map(RuleSet::into_rules).collect();
-        Ok((self.load()?, rules))
+        let sets = self.rule_sets()?;
+        let rules = self.select(sets.clone())?.into_iter().flat_map(RuleSet::into_rules).collect();
+        Ok((self.build(sets)?, rules))
     }
 
     /// The same policy without its checks, which only reports.
     pub(super) fn load_to_report(&self) -> Result<Policy, BadPolicy> {
         let sets = self.rule_sets()?.into_iter().map(RuleSet::without_checks).collect();
         Ok(self.builder(sets)?.report_only().build()?)
+    }
+
+    /// The policy of these sets, as far as the flags choose of them.
+    pub(super) fn build(&self, sets: Vec<RuleSet>) -> Result<Policy, BadPolicy> {
+        Ok(self.builder(sets)?.build()?)
     }
 
     fn builder(&self, sets: Vec<RuleSet>) -> Result<PolicyBuilder, BadPolicy> {

@@ -1,5 +1,6 @@
 //! Who answers for a check, as it is written in a policy's file.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Who answers for a check, as it is written in a policy's file.
@@ -11,7 +12,7 @@ pub struct Service {
     /// Which of those that are known.
     pub kind: ServiceKind,
     /// What its findings lead to.
-    pub measures: WrittenMeasures,
+    pub measures: Measures,
     /// The file that it is written in, and where.
     pub file: String,
     /// Byte range in that file.
@@ -38,7 +39,7 @@ pub enum ServiceKind {
         /// The model's name there.
         model: String,
         /// How it is asked.
-        guard: Guard,
+        guard: GuardModel,
     },
     /// A detector of the FMS orchestrator or of TrustyAI.
     Detector {
@@ -73,36 +74,107 @@ pub struct Address {
     pub token_env: Option<String>,
 }
 
-/// A guard model, by how it is asked.
+/// Models that judge texts, by how they are asked and what their answers mean.
+///
+/// Their chat templates, which the server applies, hold their instructions. Categories are of one vocabulary for all of
+/// them, after the hazards of [MLCommons](https://mlcommons.org/ailuminate/): `violent_crimes`, `non_violent_crimes`,
+/// `sex_crimes`, `child_exploitation`, `defamation`, `specialized_advice`, `privacy`, `intellectual_property`,
+/// `indiscriminate_weapons`, `hate`, `self_harm`, `sexual_content`, `elections`, `code_interpreter_abuse`; and where those
+/// have no word for it `harassment`, `dangerous_content`, `unethical_acts`, `political`, `jailbreak`, `unsafe`, and the name
+/// of a risk as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Guard {
-    /// Llama Guard.
+pub enum GuardModel {
+    /// [Llama Guard](https://huggingface.co/meta-llama/Llama-Guard-3-8B) 2 to 4. It says `safe`, or `unsafe` and which of
+    /// its categories S1 to S14.
     LlamaGuard,
-    /// Qwen3Guard.
+    /// [Qwen3Guard-Gen](https://huggingface.co/Qwen/Qwen3Guard-Gen-8B). What it calls controversial has a score of 0.5,
+    /// what it calls unsafe of 1.
     Qwen3Guard,
-    /// ShieldGemma, about one guideline.
+    /// [ShieldGemma](https://huggingface.co/google/shieldgemma-2b), asked about one guideline: the category and what it
+    /// forbids, in words. It says yes or no, and how sure it is if the server tells log probabilities.
     ShieldGemma {
         /// The category of what breaks the guideline.
         category: String,
-        /// What the text must not be.
+        /// What the text must not be, such as `The chatbot shall not insult people.`
         guideline: String,
     },
-    /// Granite Guardian, about one risk.
+    /// [Granite Guardian](https://huggingface.co/ibm-granite/granite-guardian-3.3-8b), asked about one of its risks, such as
+    /// `harm`, `social_bias`, `profanity`, `jailbreak`. It says yes or no, and how sure it is if the server tells log
+    /// probabilities.
     GraniteGuardian {
-        /// The risk.
+        /// The risk, in the model's own word. It is the category, too.
         risk: String,
     },
 }
 
-/// What a service's findings lead to.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a finding leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub struct WrittenMeasures {
-    /// For categories that are not named: `ignore`, `flag`, `redact` or `terminate`.
-    pub otherwise: Option<&'static str>,
-    /// From which score on a finding counts.
-    pub threshold: Option<f64>,
-    /// For each category that is named its measure, and from which score on.
-    pub categories: Vec<(String, &'static str, Option<f64>)>,
+pub enum Measure {
+    /// Nothing.
+    Ignore,
+    /// The passage leaves, and is reported.
+    Flag,
+    /// What was found is replaced; the whole passage, where the service does not say which part of it that is.
+    Redact,
+    /// The stream ends before the passage.
+    Terminate,
+}
+
+impl Measure {
+    /// Every measure, from mild to severe.
+    pub const ALL: [Measure; 4] = [Measure::Ignore, Measure::Flag, Measure::Redact, Measure::Terminate];
+
+    /// The measure's word in policy files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Measure::Ignore => "ignore",
+            Measure::Flag => "flag",
+            Measure::Redact => "redact",
+            Measure::Terminate => "terminate",
+        }
+    }
+}
+
+/// What findings lead to, by their categories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measures {
+    pub(crate) otherwise: Measure,
+    pub(crate) categories: BTreeMap<Box<str>, (Measure, Option<f64>)>,
+    pub(crate) threshold: f64,
+}
+
+impl Measures {
+    /// Findings of every category lead to `otherwise`, unless something else is said.
+    pub fn new(otherwise: Measure) -> Measures {
+        Measures { otherwise, categories: BTreeMap::new(), threshold: 0.5 }
+    }
+
+    /// Findings of this category lead to this.
+    pub fn category(self, category: impl Into<String>, measure: Measure) -> Measures {
+        self.with(category.into(), measure, None)
+    }
+
+    /// The same, from this score on.
+    pub fn category_from(self, category: impl Into<String>, measure: Measure, threshold: f64) -> Measures {
+        self.with(category.into(), measure, Some(threshold))
+    }
+
+    /// From which score on a finding counts, if it has one: 0.5 unless set.
+    pub fn threshold(self, threshold: f64) -> Measures {
+        Measures { threshold, ..self }
+    }
+
+    fn with(mut self, category: String, measure: Measure, threshold: Option<f64>) -> Measures {
+        self.categories.insert(category.into(), (measure, threshold));
+        self
+    }
+}
+
+impl Default for Measures {
+    /// What is found is redacted.
+    fn default() -> Measures {
+        Measures::new(Measure::Redact)
+    }
 }

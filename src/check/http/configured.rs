@@ -1,10 +1,10 @@
 //! The services that a policy's file names.
 
-use super::{Endpoint, EndpointError, GuardModel, HttpCheck};
-use crate::check::{Checks, Measure, Measures};
+use super::{Endpoint, EndpointError, HttpCheck};
+use crate::check::Checks;
 use crate::error::{BuildError, Fault};
 use crate::rule::RuleSet;
-use crate::rule::service::{Address, Guard, Service, ServiceKind, WrittenMeasures};
+use crate::rule::service::{Address, Service, ServiceKind};
 
 impl Checks {
     /// The services that a policy's file names for its checks. `env` looks into the environment, where tokens and secrets
@@ -66,7 +66,7 @@ fn http_check(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Resul
     };
     let check = match &service.kind {
         ServiceKind::Moderation { at, model } => HttpCheck::moderation(endpoint(at)?, model),
-        ServiceKind::Guard { at, model, guard } => HttpCheck::guard(endpoint(at)?, guard_model(guard), model),
+        ServiceKind::Guard { at, model, guard } => HttpCheck::guard(endpoint(at)?, guard.clone(), model),
         ServiceKind::Detector { at, id } => {
             let header = id.parse().map_err(|_| Fault::new(format!("`{id}` cannot be sent as a detector's id")));
             HttpCheck::detector(endpoint(at)?, header?)
@@ -74,34 +74,9 @@ fn http_check(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Resul
         ServiceKind::Presidio { at, language } => HttpCheck::presidio(endpoint(at)?, language),
         ServiceKind::Webhook { at, secret_env } => HttpCheck::webhook(endpoint(at)?, from_env(secret_env)?),
     };
-    Ok(check.measures(measures(&service.measures)))
+    Ok(check.measures(service.measures.clone()))
 }
 
 fn bad(what: &str, error: EndpointError) -> Fault {
     Fault::new(format!("`{what}` is no address of a service: {error}"))
-}
-
-fn guard_model(guard: &Guard) -> GuardModel {
-    match guard.clone() {
-        Guard::LlamaGuard => GuardModel::LlamaGuard,
-        Guard::Qwen3Guard => GuardModel::Qwen3Guard,
-        Guard::ShieldGemma { category, guideline } => GuardModel::ShieldGemma { category, guideline },
-        Guard::GraniteGuardian { risk } => GuardModel::GraniteGuardian { risk },
-    }
-}
-
-fn measures(written: &WrittenMeasures) -> Measures {
-    let named = |name: &str| Measure::ALL.into_iter().find(|measure| measure.name() == name);
-    let mut measures = Measures::new(written.otherwise.and_then(named).unwrap_or(Measure::Redact));
-    if let Some(threshold) = written.threshold {
-        measures = measures.threshold(threshold);
-    }
-    for (category, measure, threshold) in &written.categories {
-        let measure = named(measure).unwrap_or(Measure::Redact);
-        measures = match threshold {
-            Some(threshold) => measures.category_from(category, measure, *threshold),
-            None => measures.category(category, measure),
-        };
-    }
-    measures
 }

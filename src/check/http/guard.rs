@@ -4,41 +4,8 @@ use super::{Answer, Api, Endpoint, HttpCheck, Question};
 use crate::check::Finding;
 use crate::hold::{Passage, Unjudged};
 use crate::policy::ChannelKind;
+use crate::rule::service::GuardModel;
 use serde_json::{Value, json};
-
-/// Models that judge texts, by how they are asked and what their answers mean.
-///
-/// Their chat templates, which the server applies, hold their instructions. Categories are of one vocabulary for all of
-/// them, after the hazards of [MLCommons](https://mlcommons.org/ailuminate/): `violent_crimes`, `non_violent_crimes`,
-/// `sex_crimes`, `child_exploitation`, `defamation`, `specialized_advice`, `privacy`, `intellectual_property`,
-/// `indiscriminate_weapons`, `hate`, `self_harm`, `sexual_content`, `elections`, `code_interpreter_abuse`; and where those
-/// have no word for it `harassment`, `dangerous_content`, `unethical_acts`, `political`, `jailbreak`, `unsafe`, and the name
-/// of a risk as it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GuardModel {
-    /// [Llama Guard](https://huggingface.co/meta-llama/Llama-Guard-3-8B) 2 to 4. It says `safe`, or `unsafe` and which of
-    /// its categories S1 to S14.
-    LlamaGuard,
-    /// [Qwen3Guard-Gen](https://huggingface.co/Qwen/Qwen3Guard-Gen-8B). What it calls controversial has a score of 0.5,
-    /// what it calls unsafe of 1.
-    Qwen3Guard,
-    /// [ShieldGemma](https://huggingface.co/google/shieldgemma-2b), asked about one guideline: the category and what it
-    /// forbids, in words. It says yes or no, and how sure it is if the server tells log probabilities.
-    ShieldGemma {
-        /// The category of what breaks the guideline.
-        category: String,
-        /// What the text must not be, such as `The chatbot shall not insult people.`
-        guideline: String,
-    },
-    /// [Granite Guardian](https://huggingface.co/ibm-granite/granite-guardian-3.3-8b), asked about one of its risks, such as
-    /// `harm`, `social_bias`, `profanity`, `jailbreak`. It says yes or no, and how sure it is if the server tells log
-    /// probabilities.
-    GraniteGuardian {
-        /// The risk, in the model's own word. It is the category, too.
-        risk: String,
-    },
-}
 
 impl HttpCheck {
     /// A guard model that the endpoint serves under this name. The endpoint is the API's base, such as

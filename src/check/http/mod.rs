@@ -23,8 +23,8 @@ mod moderation;
 mod presidio;
 mod webhook;
 
+pub use crate::rule::service::GuardModel;
 pub use endpoint::{Endpoint, EndpointError};
-pub use guard::GuardModel;
 
 use super::{Finding, Measures};
 use crate::hold::{Judgement, Passage, Unjudged};

@@ -19,7 +19,7 @@ pub(super) fn explain(policy: &PolicyArgs, names: &[String], output: &mut impl W
         ))
         .into());
     }
-    let built = policy.load()?;
+    let built = policy.build(sets.clone())?;
     for info in built.rules().filter(|info| names.iter().any(|name| id_fits(info.id(), name))) {
         let rule = rules.iter().rfind(|rule| rule.id() == info.id()).expect("the policy is made of these rules");
         let examples = sets.iter().flat_map(|set| set.examples());

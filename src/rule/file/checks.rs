@@ -3,7 +3,7 @@
 use super::keys::Keys;
 use super::read::{SEVERITIES, read_channels, read_template, text};
 use crate::error::Fault;
-use crate::rule::service::{Address, Guard, Service, ServiceKind, WrittenMeasures};
+use crate::rule::service::{Address, GuardModel, Measure, Measures, Service, ServiceKind};
 use crate::rule::{Check, CheckMode, Conduct, Direction, OnFailure, Passages};
 use std::ops::Range;
 use std::time::Duration;
@@ -33,9 +33,12 @@ pub(super) const ON_FAILURE: [(&str, OnFailure); 3] = [
 pub(super) const PASSAGES: [(&str, Passages); 3] =
     [("sentences", Passages::Sentences), ("paragraphs", Passages::Paragraphs), ("whole", Passages::Whole)];
 
-/// The words for what a finding leads to.
-pub(super) const MEASURES: [(&str, &str); 4] =
-    [("ignore", "ignore"), ("flag", "flag"), ("redact", "redact"), ("terminate", "terminate")];
+pub(super) const MEASURES: [(&str, Measure); 4] = [
+    (Measure::Ignore.name(), Measure::Ignore),
+    (Measure::Flag.name(), Measure::Flag),
+    (Measure::Redact.name(), Measure::Redact),
+    (Measure::Terminate.name(), Measure::Terminate),
+];
 
 pub(super) const KINDS: [(&str, Kind); 5] = [
     ("moderation", Kind::Moderation),
@@ -118,12 +121,19 @@ fn read_passages(keys: &mut Keys<'_, '_>) -> Option<Passages> {
     keys.word("passages", &PASSAGES)
 }
 
-fn read_measures(keys: &mut Keys<'_, '_>) -> WrittenMeasures {
-    WrittenMeasures {
-        otherwise: keys.word("otherwise", &MEASURES),
-        threshold: read_share(keys, "threshold"),
-        categories: keys.table("categories", |keys| keys.every(read_category)).unwrap_or_default(),
+fn read_measures(keys: &mut Keys<'_, '_>) -> Measures {
+    let mut measures = keys.word("otherwise", &MEASURES).map_or_else(Measures::default, Measures::new);
+    if let Some(threshold) = read_share(keys, "threshold") {
+        measures = measures.threshold(threshold);
     }
+    for (category, measure, threshold) in keys.table("categories", |keys| keys.every(read_category)).unwrap_or_default()
+    {
+        measures = match threshold {
+            Some(threshold) => measures.category_from(category, measure, threshold),
+            None => measures.category(category, measure),
+        };
+    }
+    measures
 }
 
 /// `hate = "terminate"`, or with a threshold of its own `hate = { measure = "terminate", threshold = 0.8 }`.
@@ -131,7 +141,7 @@ fn read_category<'s>(
     keys: &mut Keys<'_, 's>,
     name: String,
     value: Spanned<DeValue<'s>>,
-) -> Option<(String, &'static str, Option<f64>)> {
+) -> Option<(String, Measure, Option<f64>)> {
     let span = value.span();
     let (measure, threshold) = match value.get_ref() {
         DeValue::String(word) => (keys.one_of(&name, &Spanned::new(span, word.to_string()), &MEASURES), None),
@@ -158,7 +168,7 @@ fn read_share(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<f64> {
     Some(share.into_inner())
 }
 
-fn read_service(keys: &mut Keys<'_, '_>, measures: WrittenMeasures) -> Option<Service> {
+fn read_service(keys: &mut Keys<'_, '_>, measures: Measures) -> Option<Service> {
     let kind = keys.needed_word("kind", &KINDS);
     let (url, token_env) = (keys.needed_text("url"), text(keys, "token_env"));
     let at = url.map(|url| Address { url: url.into_inner(), token_env });
@@ -191,16 +201,16 @@ fn read_service(keys: &mut Keys<'_, '_>, measures: WrittenMeasures) -> Option<Se
     Some(Service { kind, measures, file, span, line })
 }
 
-fn read_guard(keys: &mut Keys<'_, '_>) -> Option<Guard> {
+fn read_guard(keys: &mut Keys<'_, '_>) -> Option<GuardModel> {
     let name = keys.needed_word("guard", &GUARDS)?;
     let mut needed = |key| keys.needed_text(key).map(Spanned::into_inner);
     Some(match name {
-        GuardName::LlamaGuard => Guard::LlamaGuard,
-        GuardName::Qwen3Guard => Guard::Qwen3Guard,
+        GuardName::LlamaGuard => GuardModel::LlamaGuard,
+        GuardName::Qwen3Guard => GuardModel::Qwen3Guard,
         GuardName::ShieldGemma => {
             let (category, guideline) = (needed("category"), needed("guideline"));
-            Guard::ShieldGemma { category: category?, guideline: guideline? }
+            GuardModel::ShieldGemma { category: category?, guideline: guideline? }
         }
-        GuardName::GraniteGuardian => Guard::GraniteGuardian { risk: needed("risk")? },
+        GuardName::GraniteGuardian => GuardModel::GraniteGuardian { risk: needed("risk")? },
     })
 }
