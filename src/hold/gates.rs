@@ -3,7 +3,7 @@
 use super::boundary::first_passage;
 use super::passage::{Passage, PassageId};
 use super::{LONGEST_CHAR, More, Text};
-use crate::policy::{ChannelKind, Policy};
+use crate::policy::{ChannelKind, CompiledCheck, Policy};
 use crate::rule::CheckMode;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -45,6 +45,17 @@ pub(super) enum AskedBy {
     Check(u32),
     /// A rule that holds it for the check.
     Rule { rule: u32, check: u32 },
+}
+
+impl Gate {
+    /// A span of the text, shown in as much of its context as the check wants and is still there.
+    fn passage(&self, check: &CompiledCheck, kind: ChannelKind, text: Text<'_>, span: &Range<u64>) -> Passage {
+        let from = span.start.saturating_sub(check.context as u64).max(self.begins_at).max(text.start);
+        let from = text.char_end(from).min(span.start);
+        let shown = text.between(from, span.end).unwrap_or_default();
+        let context_len = shown.len().saturating_sub((span.end - span.start) as usize);
+        Passage::new((&check.id, self.check), kind, span.clone(), shown, context_len)
+    }
 }
 
 impl Gates {
@@ -91,11 +102,7 @@ impl Gates {
                 if open[..len].trim_ascii().is_empty() {
                     continue;
                 }
-                let from = span.start.saturating_sub(check.context as u64).max(gate.begins_at);
-                let from = text.char_end(from).min(span.start);
-                let shown = text.between(from, span.end).unwrap_or(&open[..len]);
-                let context_len = shown.len() - len;
-                let passage = Passage::new((&check.id, gate.check), self.kind, span.clone(), shown, context_len);
+                let passage = gate.passage(check, self.kind, text, &span);
                 gate.asked.push_back(Asked { id: passage.id(), span, by: AskedBy::Check(gate.check) });
                 self.passages.push_back(passage);
             }
@@ -105,13 +112,8 @@ impl Gates {
     /// Has a check judge what a rule holds for it.
     pub(super) fn hold(&mut self, policy: &Policy, text: Text<'_>, rule: u32, check: u32, span: Range<u64>) {
         let Some(gate) = self.gates.iter_mut().find(|gate| gate.check == check) else { return };
-        let asked = policy.check(check);
         let span = text.whole_chars(span.clone(), span.start.saturating_sub(LONGEST_CHAR));
-        let from = span.start.saturating_sub(asked.context as u64).max(gate.begins_at).max(text.start);
-        let from = text.char_end(from).min(span.start);
-        let shown = text.between(from, span.end).unwrap_or_default();
-        let context_len = shown.len().saturating_sub((span.end - span.start) as usize);
-        let passage = Passage::new((&asked.id, check), self.kind, span.clone(), shown, context_len);
+        let passage = gate.passage(policy.check(check), self.kind, text, &span);
         let place = gate.asked.partition_point(|other| other.span.start <= span.start);
         gate.asked.insert(place, Asked { id: passage.id(), span, by: AskedBy::Rule { rule, check } });
         self.passages.push_back(passage);

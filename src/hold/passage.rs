@@ -11,7 +11,8 @@ use std::sync::Arc;
 pub struct Passage {
     pub(super) id: PassageId,
     check: Arc<str>,
-    rank: u32,
+    /// Its place among the policy's checks.
+    check_index: u32,
     channel: ChannelKind,
     span: Range<u64>,
     /// The text, from its context on.
@@ -32,16 +33,16 @@ impl Passage {
         text: &[u8],
         context_len: usize,
     ) -> Passage {
-        let (name, rank) = check;
+        let (name, index) = check;
         let mut hash = Sha256::new();
-        hash.update(rank.to_le_bytes());
+        hash.update(index.to_le_bytes());
         hash.update([channel as u8]);
         hash.update((context_len as u64).to_le_bytes());
         hash.update(text);
         let digest = hash.finalize();
         let id = u128::from_le_bytes(digest[..16].try_into().expect("a digest of 32 bytes"));
         let text = Arc::from(readable(text));
-        Passage { id: PassageId(id), check: name.clone(), rank, channel, span, text, context_len }
+        Passage { id: PassageId(id), check: name.clone(), check_index: index, channel, span, text, context_len }
     }
 
     /// By which its judgement is told.
@@ -61,7 +62,7 @@ impl Passage {
 
     /// The place of the check in its policy, as [`Policy::checks`](crate::Policy::checks) has them.
     pub fn check_index(&self) -> usize {
-        self.rank as usize
+        self.check_index as usize
     }
 
     /// The kind of channel that the text is of.

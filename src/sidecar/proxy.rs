@@ -14,7 +14,7 @@ use super::upstream::{Failed, Upstream};
 use super::websocket::{self, Handshake, Sessions, Switched};
 use crate::body::Shutdown;
 use crate::net::Client;
-use crate::tower::{Asked, HoldbackLayer, RequestBody};
+use crate::tower::{Asked, HoldbackLayer, RequestBody, random};
 use bytes::Bytes;
 use http::header::{
     ALT_SVC, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
@@ -24,11 +24,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body;
 use http_body_util::{Either, Empty};
 use hyper::body::Incoming;
-use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -253,7 +251,7 @@ struct RequestIds {
 
 impl Default for RequestIds {
     fn default() -> RequestIds {
-        RequestIds { process: RandomState::new().build_hasher().finish(), next: Arc::default() }
+        RequestIds { process: random::number(), next: Arc::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use super::decode::Decoded;
 use super::request::{self, Reading, RequestTreatment};
 use super::service::Handling;
 use super::whole::Whole;
-use super::{headers, status};
+use super::{POLLED, headers, status};
 use crate::body::{Moderated, NoTimer, Timer};
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
@@ -147,8 +147,6 @@ where
         }
     }
 }
-
-const POLLED: &str = "a future is not polled after it was ready";
 
 fn name_of(policy: &Policy) -> Option<HeaderValue> {
     HeaderValue::from_str(policy.name()?).ok()

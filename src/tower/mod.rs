@@ -70,6 +70,7 @@ mod decode;
 mod future;
 mod headers;
 mod layer;
+pub(crate) mod random;
 mod request;
 mod service;
 mod status;
@@ -85,3 +86,5 @@ pub(crate) use headers::announce;
 pub use layer::HoldbackLayer;
 pub use request::RequestTreatment;
 pub use service::Holdback;
+
+const POLLED: &str = "a future is not polled after it was ready";

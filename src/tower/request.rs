@@ -4,7 +4,7 @@ use super::body::{RequestBody, ResponseBody};
 use super::content::{OtherContent, RequestContent};
 use super::service::Handling;
 use super::whole::Whole;
-use super::{headers, status};
+use super::{POLLED, headers, status};
 use crate::body::{Begun, Timer};
 use crate::check::{Checks, Driver};
 use crate::policy::{ChannelKind, Policy};
@@ -20,8 +20,6 @@ use std::task::{Context, Poll, ready};
 /// A longer request is refused. What Anthropic's API takes, and more than most others do; each request under rules for
 /// requests may cost this much memory, and as much again if it is edited or compressed.
 const REQUEST_BYTES: usize = 32 << 20;
-
-const POLLED: &str = "a future is not polled after it was ready";
 
 /// What became of a request; the layer leaves it among the response's extensions where the policy has rules for
 /// requests. For a refused one its [`Refused`] is there, too.

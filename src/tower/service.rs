@@ -3,14 +3,12 @@ use super::body::{RequestBody, ResponseBody};
 use super::choose::{Choose, Watch};
 use super::content::OtherContent;
 use super::future::{Plan, ResponseFuture};
-use super::headers;
 use super::request::Onward;
+use super::{headers, random};
 use crate::body::{Shutdown, Timer, Times};
 use crate::check::Checks;
 use http::{Request, Response};
 use http_body::Body;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
@@ -70,8 +68,7 @@ where
             return ResponseFuture::asked(self.inner.call(request), None, None);
         };
         let plan = Plan {
-            // Each map of the standard library is keyed anew, so this is a number that nobody knows.
-            policy: policy.sampled(RandomState::new().build_hasher().finish()),
+            policy: policy.sampled(random::number()),
             observer: watch.watch(&head),
             timer: timer.clone(),
             handling: handling.clone(),

@@ -202,16 +202,12 @@ impl RequestFilter {
 
     /// What becomes of the request, once everything is judged; it is told once.
     pub fn outcome(&mut self) -> Option<RequestOutcome> {
-        if let Progress::Read(read) = &mut self.0 {
-            if read.moderator.awaits_judgement() {
-                return None;
-            }
-            let Progress::Read(read) = std::mem::replace(&mut self.0, Progress::Done(None)) else { return None };
-            return Some(read.outcome());
+        if matches!(&self.0, Progress::Read(read) if read.moderator.awaits_judgement()) {
+            return None;
         }
-        match &mut self.0 {
-            Progress::Done(outcome) => outcome.take(),
-            Progress::Read(_) => None,
+        match std::mem::replace(&mut self.0, Progress::Done(None)) {
+            Progress::Read(read) => Some(read.outcome()),
+            Progress::Done(outcome) => outcome,
         }
     }
 }

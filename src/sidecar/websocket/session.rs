@@ -17,7 +17,7 @@ use crate::policy::{ChannelKind, Policy};
 use crate::sidecar::account::Book;
 use crate::sidecar::config::Config;
 use crate::sidecar::connection::Successor;
-use crate::tower::{OtherContent, Treatment, announce};
+use crate::tower::{OtherContent, Treatment, announce, random};
 use crate::wire::{Dialect, Ending, Failure, Limits, Refused, RequestOutcome, moderate_request};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -25,9 +25,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderValue, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
-use std::hash::{BuildHasher, Hasher};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -116,7 +114,7 @@ impl Session {
         let (upstream_out, mut upstream_in) = open(upstream, Role::Client).await;
 
         let Sessions { policy, checks, other_content, .. } = self.by.clone();
-        let policy = policy.map(|policy| policy.sampled(RandomState::new().build_hasher().finish()));
+        let policy = policy.map(|policy| policy.sampled(random::number()));
         let mut answers = Answers::new(policy.as_ref(), checks, self.dialect, other_content, self.book.clone());
         let closing = tokio::select! {
             closing = self.answers(&mut answers, &mut upstream_in, &client_out) => closing,
