@@ -3,6 +3,7 @@
 mod action;
 mod chars;
 mod check;
+mod choice;
 mod date;
 mod examples;
 mod file;
@@ -22,6 +23,7 @@ mod words;
 
 pub use action::{Action, Hold, Mask};
 pub use check::{Check, CheckMode, OnFailure, Passages};
+pub use choice::Choice;
 pub use date::Date;
 pub use examples::{Example, RuleTest};
 pub use file::RuleSet;

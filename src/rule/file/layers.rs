@@ -5,11 +5,10 @@ use super::checks::WrittenCheck;
 use super::source::Source;
 use super::written::{Fate, Replaces, Written, WrittenAllow, WrittenOverride, WrittenRule};
 use crate::error::Fault;
-use crate::rule::Allow;
-use crate::rule::Limit;
 use crate::rule::date::Date;
 use crate::rule::id::id_fits;
 use crate::rule::pack::Pack;
+use crate::rule::{Allow, Choice, Limit};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
@@ -23,6 +22,7 @@ pub(super) struct Layers {
     pub(super) rules: Vec<LayeredRule>,
     pub(super) checks: Vec<WrittenCheck>,
     pub(super) limits: Vec<Limit>,
+    pub(super) choices: Vec<Choice>,
     pub(super) lists: Lists,
     pub(super) max_hold: Option<usize>,
     pub(super) hash_key_env: Option<String>,
@@ -47,10 +47,20 @@ impl LayeredRule {
     }
 }
 
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To be run.
+    Run,
+    /// To be run for some requests, as the file that is run chooses.
+    Chosen,
+}
+
 /// Reads files and what they extend.
 pub(super) struct Loader<'l> {
     pub(super) read: &'l dyn Fn(&str) -> io::Result<String>,
     pub(super) today: Date,
+    pub(super) used: Use,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Fault>,
     /// The names of the files being read, the one that was asked for first.
@@ -81,8 +91,8 @@ impl Loader<'_> {
         layers
     }
 
-    /// The file called `name` in an `extends` of `source`.
-    fn extended(&mut self, source: &Source, name: &Spanned<String>) -> Option<Source> {
+    /// The file that `source` calls by `name`.
+    pub(super) fn extended(&mut self, source: &Source, name: &Spanned<String>) -> Option<Source> {
         let found = match name.get_ref().strip_prefix("builtin:") {
             Some(pack) => Pack::named(pack)
                 .map(|pack| Source::new(name.get_ref(), pack.source()))
@@ -135,12 +145,15 @@ impl Loader<'_> {
     }
 
     fn lay_on_top(&mut self, layers: &mut Layers, written: Written) {
-        let Written { source, rules, checks, limits, overrides, allows, lists, max_hold, hash_key_env, .. } = written;
+        let Written {
+            source, rules, checks, limits, choices, overrides, allows, lists, max_hold, hash_key_env, ..
+        } = written;
         for rule in rules {
             self.add(layers, rule, &source);
         }
         layers.checks.extend(checks);
         layers.limits.extend(limits);
+        self.choose(layers, choices, &source);
         for written in overrides {
             self.override_rules(layers, &written, &source);
         }
@@ -150,6 +163,17 @@ impl Loader<'_> {
         add_to_lists(&mut layers.lists, lists);
         layers.max_hold = max_hold.or(layers.max_hold);
         layers.hash_key_env = hash_key_env.or(layers.hash_key_env.take());
+    }
+
+    /// Only the file that is run chooses: what it extends or chooses cannot know for whom it is run.
+    fn choose(&mut self, layers: &mut Layers, choices: Vec<Choice>, source: &Source) {
+        if self.used == Use::Run && self.open.len() == 1 {
+            layers.choices = choices;
+            return;
+        }
+        let fault = Fault::new("a file that another one extends or chooses cannot choose");
+        let fault = fault.remedy("move it into the file that is run");
+        self.faults.extend(choices.into_iter().map(|choice| source.place(choice.span, fault.clone())));
     }
 
     fn add(&mut self, layers: &mut Layers, written: WrittenRule, source: &Source) {

@@ -9,6 +9,7 @@
 
 mod build;
 mod checks;
+mod choices;
 mod keys;
 mod layers;
 mod limits;
@@ -21,12 +22,14 @@ use super::date::Date;
 use super::examples::{Example, RuleTest};
 use super::pack::Pack;
 use super::service::Service;
-use super::{Check, CheckMode, Conduct, Limit, Rule, Validator};
+use super::{Check, CheckMode, Choice, Conduct, Limit, Rule, Validator};
 use crate::error::{BuildError, Fault};
 use checks::WrittenCheck;
-use layers::{LayeredRule, Layers, Loader};
+use layers::{LayeredRule, Layers, Loader, Use};
 use source::Source;
+use std::collections::BTreeMap;
 use std::io;
+use toml::Spanned;
 
 /// The rules of a file and of everything that it extends, ready for a policy.
 ///
@@ -54,6 +57,9 @@ pub struct RuleSet {
     examples: Vec<Example>,
     max_hold: Option<usize>,
     hash_key_env: Option<String>,
+    choices: Vec<Choice>,
+    /// By what the choices call them.
+    chosen: BTreeMap<String, RuleSet>,
     warnings: Vec<Fault>,
 }
 
@@ -71,7 +77,7 @@ impl RuleSet {
             fault.file = Some(path.to_owned());
             BuildError::new(vec![fault])
         })?;
-        RuleSet::of(Source::new(path, &source), today, &read)
+        RuleSet::of(Source::new(path, &source), Use::Run, today, &read)
     }
 
     /// Reads `source`, which may extend built-in packs; faults speak of it as `name`.
@@ -80,18 +86,25 @@ impl RuleSet {
     ///
     /// If anything is wrong in it; the error lists every fault.
     pub fn from_toml(name: &str, source: &str, today: Date) -> Result<RuleSet, BuildError> {
-        RuleSet::of(Source::new(name, source), today, &no_files)
+        RuleSet::of(Source::new(name, source), Use::Run, today, &no_files)
     }
 
     pub(super) fn built_in(pack: Pack) -> RuleSet {
         let source = Source::new(&format!("builtin:{}", pack.name()), pack.source());
         // Packs have no allowances that could expire.
-        RuleSet::of(source, Date::from_unix_seconds(0), &no_files).expect("a built-in pack loads, as its tests show")
+        RuleSet::of(source, Use::Run, Date::from_unix_seconds(0), &no_files)
+            .expect("a built-in pack loads, as its tests show")
     }
 
-    fn of(source: Source, today: Date, read: &dyn Fn(&str) -> io::Result<String>) -> Result<RuleSet, BuildError> {
-        let mut loader = Loader { read, today, faults: Vec::new(), warnings: Vec::new(), open: Vec::new() };
-        let layers = loader.layers(source);
+    fn of(
+        source: Source,
+        used: Use,
+        today: Date,
+        read: &dyn Fn(&str) -> io::Result<String>,
+    ) -> Result<RuleSet, BuildError> {
+        let mut loader = Loader { read, today, used, faults: Vec::new(), warnings: Vec::new(), open: Vec::new() };
+        let layers = loader.layers(source.clone());
+        let chosen = chosen(&mut loader, &source, &layers.choices);
         let Loader { mut faults, warnings, .. } = loader;
         let mut set = RuleSet {
             rules: Vec::new(),
@@ -100,6 +113,8 @@ impl RuleSet {
             examples: Vec::new(),
             max_hold: layers.max_hold,
             hash_key_env: layers.hash_key_env.clone(),
+            choices: layers.choices.clone(),
+            chosen,
             warnings,
         };
         for rule in &layers.rules {
@@ -182,10 +197,61 @@ impl RuleSet {
         self.hash_key_env.as_deref()
     }
 
+    /// Which requests get another policy, in the order of the file: the first that fits counts.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// The rules of the policy that choices call by this name; `None` for `off`.
+    ///
+    /// ```
+    /// use holdback::rule::{Date, RuleSet};
+    ///
+    /// let source = r#"
+    ///     extends = ["builtin:pii"]
+    ///
+    ///     [[choose]]
+    ///     path   = "/v1/embeddings"
+    ///     policy = "off"
+    ///
+    ///     [[choose]]
+    ///     header = { x-tenant = "bank-*" }
+    ///     policy = "builtin:compliance"
+    /// "#;
+    /// let today = Date::parse("2027-01-31").expect("a date");
+    /// let set = RuleSet::from_toml("policy.toml", source, today)?;
+    /// let chosen: Vec<_> = set.choices().iter().map(|choice| set.chosen(&choice.policy).is_some()).collect();
+    /// assert_eq!(chosen, [false, true]);
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn chosen(&self, policy: &str) -> Option<&RuleSet> {
+        self.chosen.get(policy)
+    }
+
     /// What is not wrong, but worth knowing: an allowance that expired, a rule that took another one's place.
     pub fn warnings(&self) -> &[Fault] {
         &self.warnings
     }
+}
+
+/// Loads the policies of choices, each once.
+fn chosen(loader: &mut Loader<'_>, source: &Source, choices: &[Choice]) -> BTreeMap<String, RuleSet> {
+    let mut chosen = BTreeMap::new();
+    for choice in choices.iter().filter(|choice| choice.policy != Choice::OFF) {
+        if chosen.contains_key(&choice.policy) {
+            continue;
+        }
+        let name = Spanned::new(choice.span.clone(), choice.policy.clone());
+        let Some(source) = loader.extended(source, &name) else { continue };
+        match RuleSet::of(source, Use::Chosen, loader.today, loader.read) {
+            Ok(set) => {
+                loader.warnings.extend(set.warnings.iter().cloned());
+                chosen.insert(choice.policy.clone(), set);
+            }
+            Err(error) => loader.faults.extend(error.faults().iter().cloned()),
+        }
+    }
+    chosen
 }
 
 fn no_files(_: &str) -> io::Result<String> {

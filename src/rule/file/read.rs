@@ -1,6 +1,7 @@
 //! Reading a rule file: from TOML to what is written in it, with everything that is wrong with its shape.
 
 use super::checks::read_check;
+use super::choices::read_choice;
 use super::keys::Keys;
 use super::limits::read_limit;
 use super::source::Source;
@@ -56,6 +57,7 @@ impl Written {
         let rules = file.tables("rule", |keys| read_rule(keys, &defaults)).into_iter().flatten().collect();
         let checks = file.tables("check", read_check).into_iter().flatten().collect();
         let limits = file.tables("limit", read_limit).into_iter().flatten().collect();
+        let choices = file.tables("choose", read_choice).into_iter().flatten().collect();
         let overrides = file.tables("override", read_override).into_iter().flatten().collect();
         let allows = file.tables("allow", read_allow_table);
         let lists = file.table("lists", |keys| keys.every_list()).unwrap_or_default();
@@ -65,7 +67,19 @@ impl Written {
             })
             .unwrap_or_default();
         file.finish();
-        Some(Written { source, extends, rules, checks, limits, overrides, allows, lists, max_hold, hash_key_env })
+        Some(Written {
+            source,
+            extends,
+            rules,
+            checks,
+            limits,
+            choices,
+            overrides,
+            allows,
+            lists,
+            max_hold,
+            hash_key_env,
+        })
     }
 }
 

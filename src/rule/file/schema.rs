@@ -28,6 +28,7 @@ pub(super) fn schema() -> String {
             "rule": tables("A rule", rule(), &["id"]),
             "check": tables("A judgement on passages of text that takes time", check(), &["id", "mode"]),
             "limit": tables("What a stream may have, all of its texts together", limit(), &["id"]),
+            "choose": tables("Requests that get another policy; the first that fits counts", choice(), &["policy"]),
             "override": tables("What a deployment changes about the rules that it names", deployment(), &["rule"]),
             "allow": tables("Texts to leave alone", allow_table(), &[]),
             "lists": { "type": "object", "additionalProperties": texts("A list for rules; it adds to one of its name in files below") },
@@ -175,6 +176,17 @@ fn check() -> Value {
             "language": text("Of the texts, for presidio; en if missing"),
             "secret_env": text("The environment variable that holds the key of the signature, for webhook"),
         }), &["kind", "url"]),
+    })
+}
+
+fn choice() -> Value {
+    let globs = described(json!({ "type": "string" }), "Its value; * stands for any text");
+    json!({
+        "description": text(""),
+        "policy": text("The policy's file, a pack such as \"builtin:pii\", or \"off\": nothing is moderated"),
+        "path": text("The request's path; * stands for any text"),
+        "model": text("The model that it asks for; * stands for any text"),
+        "header": described(json!({ "type": "object", "additionalProperties": globs }), "Headers that it has"),
     })
 }
 
