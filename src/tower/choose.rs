@@ -23,6 +23,12 @@ use std::sync::Arc;
 pub trait Choose {
     /// The policy; `None` leaves the response alone.
     fn choose(&self, request: &Parts) -> Option<Policy>;
+
+    /// Whether it must know the [`RequestedModel`](super::RequestedModel). Most APIs name that in their requests' bodies, so
+    /// these are read to their ends then before a policy is chosen: up to 32 MiB, beyond which a request is refused.
+    fn needs_model(&self) -> bool {
+        false
+    }
 }
 
 impl Choose for Policy {

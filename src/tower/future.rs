@@ -1,8 +1,10 @@
 use super::asked::Asked;
 use super::body::{RequestBody, ResponseBody, Stream};
+use super::choose::Choose;
 use super::content::{Content, OtherContent, Treatment};
 use super::decode::Decoded;
-use super::request::{self, Reading, RequestTreatment};
+use super::entry::{Entered, Entry};
+use super::request::{self, RequestTreatment};
 use super::service::Handling;
 use super::whole::Whole;
 use super::{POLLED, headers, status};
@@ -19,25 +21,25 @@ use tower_service::Service;
 
 pin_project! {
     /// The response of a [`Holdback`](super::Holdback) service.
-    pub struct ResponseFuture<S, Q, B: Body, O: Observer, T: Timer>
+    pub struct ResponseFuture<S, Q, B: Body, C, O: Observer, T: Timer>
     where
         S: Service<Request<RequestBody<Q>>>,
     {
         #[pin]
-        state: State<S, Q, B, O, T>,
+        state: State<S, Q, B, C, O, T>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<S, Q, B: Body, O: Observer, T: Timer>
+    enum State<S, Q, B: Body, C, O: Observer, T: Timer>
     where
         S: Service<Request<RequestBody<Q>>>,
     {
         // The request is on its way in, and the service, which is ready, has not heard of it.
-        Reading { service: S, #[pin] reading: Reading<Q, T::Sleep>, plan: Option<Plan<O, T>> },
+        Entering { service: S, entry: Entry<Q, C, T::Sleep>, plan: Option<Plan<O, T>> },
         // The upstream was asked. There is no plan if no policy was chosen.
-        Asked { #[pin] inner: S::Future, request: Option<RequestTreatment>, plan: Option<Plan<O, T>> },
+        Asked { #[pin] inner: S::Future, request: Option<RequestTreatment>, plan: Option<(Policy, Plan<O, T>)> },
         // A document is a stream of one event: nothing of it leaves before its end, so its head waits too, and then
         // knows whether there is anything to give it to.
         Document { head: Option<response::Parts>, #[pin] body: Stream<B, O, T>, whole: Whole },
@@ -46,7 +48,6 @@ pin_project! {
 
 /// What is to become of one response, known when its request was seen.
 pub(super) struct Plan<O, T> {
-    pub(super) policy: Policy,
     pub(super) observer: O,
     pub(super) timer: T,
     pub(super) handling: Handling,
@@ -61,33 +62,44 @@ enum Onward<B: Body, O: Observer, T: Timer> {
     Whole(Stream<B, O, T>),
 }
 
-impl<S, Q, B, O, T> ResponseFuture<S, Q, B, O, T>
+impl<S, Q, B, C, O, T> ResponseFuture<S, Q, B, C, O, T>
 where
     S: Service<Request<RequestBody<Q>>>,
     B: Body,
     O: Observer,
     T: Timer,
 {
-    pub(super) fn asked(
-        inner: S::Future,
-        request: Option<RequestTreatment>,
-        plan: Option<Plan<O, T>>,
-    ) -> ResponseFuture<S, Q, B, O, T> {
-        ResponseFuture { state: State::Asked { inner, request, plan } }
+    /// Asks `service`, which is ready, for what has entered.
+    pub(super) fn ask(service: &mut S, entered: Entered<Q>, plan: Plan<O, T>) -> ResponseFuture<S, Q, B, C, O, T> {
+        ResponseFuture { state: State::ask(service, entered, plan) }
     }
 
-    /// Asks `service`, which is ready, for what is still being read.
-    pub(super) fn reading(
+    /// Asks `service`, which is ready, once there is something to ask.
+    pub(super) fn enter(
         service: S,
-        reading: Reading<Q, T::Sleep>,
+        entry: Entry<Q, C, T::Sleep>,
         plan: Plan<O, T>,
-    ) -> ResponseFuture<S, Q, B, O, T> {
-        ResponseFuture { state: State::Reading { service, reading, plan: Some(plan) } }
+    ) -> ResponseFuture<S, Q, B, C, O, T> {
+        ResponseFuture { state: State::Entering { service, entry, plan: Some(plan) } }
     }
 }
 
-impl<S, Q, B, O, T> Future for ResponseFuture<S, Q, B, O, T>
+impl<S, Q, B, C, O, T> State<S, Q, B, C, O, T>
 where
+    S: Service<Request<RequestBody<Q>>>,
+    B: Body,
+    O: Observer,
+    T: Timer,
+{
+    fn ask(service: &mut S, entered: Entered<Q>, plan: Plan<O, T>) -> State<S, Q, B, C, O, T> {
+        let Entered { request, treatment, policy } = entered;
+        State::Asked { inner: service.call(request), request: treatment, plan: policy.map(|policy| (policy, plan)) }
+    }
+}
+
+impl<S, Q, B, C, O, T> Future for ResponseFuture<S, Q, B, C, O, T>
+where
+    C: Choose,
     S: Service<Request<RequestBody<Q>>, Response = Response<B>>,
     Q: Body,
     B: Body,
@@ -100,24 +112,24 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Reading { service, reading, plan } => {
-                    let Plan { policy, observer, uri, handling, timer, .. } = plan.as_mut().expect(POLLED);
-                    match ready!(reading.poll_moderated(policy, &handling.checks, observer, timer, cx)) {
-                        Ok((request, treatment)) => {
-                            let (inner, plan) = (service.call(request), plan.take());
-                            state.set(State::Asked { inner, request: Some(treatment), plan });
+                StateProjection::Entering { service, entry, plan } => {
+                    let Plan { observer, uri, handling, timer, .. } = plan.as_mut().expect(POLLED);
+                    match ready!(entry.poll_entered(handling, observer, timer, cx)) {
+                        Ok(entered) => {
+                            let asked = State::ask(service, entered, plan.take().expect(POLLED));
+                            state.set(asked);
                         }
                         Err(refused) => {
-                            let refusal = request::refusal(refused, uri.path(), name_of(policy), observer);
-                            return Poll::Ready(Ok(refusal));
+                            let policy = entry.policy().and_then(name_of);
+                            return Poll::Ready(Ok(request::refusal(refused, uri.path(), policy, observer)));
                         }
                     }
                 }
                 StateProjection::Asked { inner, request, plan } => {
                     let (mut head, body) = ready!(inner.poll(cx))?.into_parts();
-                    let policy = plan.as_ref().and_then(|plan| name_of(&plan.policy));
+                    let policy = plan.as_ref().and_then(|(policy, _)| name_of(policy));
                     let (treatment, onward) = match plan.take() {
-                        Some(plan) => plan.carry_out(&mut head, body),
+                        Some((policy, plan)) => plan.carry_out(policy, &mut head, body),
                         None => (Treatment::Off, Onward::Now(ResponseBody::untouched(body))),
                     };
                     headers::announce(&mut head.headers, Some(treatment), *request, policy);
@@ -153,7 +165,7 @@ fn name_of(policy: &Policy) -> Option<HeaderValue> {
 }
 
 impl<O: Observer, T: Timer> Plan<O, T> {
-    fn carry_out<B: Body>(self, head: &mut response::Parts, body: B) -> (Treatment, Onward<B, O, T>) {
+    fn carry_out<B: Body>(self, policy: Policy, head: &mut response::Parts, body: B) -> (Treatment, Onward<B, O, T>) {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             // Its body looks empty; what follows it is a channel that nobody watches.
             headers::stay_with_http(&mut head.headers);
@@ -172,7 +184,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 if is_event_stream {
                     headers::keep_flowing(&mut head.headers);
                 }
-                let (is_document, body) = (content.is_document(), self.moderate(content, body));
+                let (is_document, body) = (content.is_document(), self.moderate(&policy, content, body));
                 let onward = if is_document { Onward::Whole(body) } else { Onward::Now(ResponseBody::streamed(body)) };
                 (Treatment::Moderated, onward)
             }
@@ -181,10 +193,10 @@ impl<O: Observer, T: Timer> Plan<O, T> {
         }
     }
 
-    fn moderate<B: Body>(self, content: Content, body: B) -> Stream<B, O, T> {
+    fn moderate<B: Body>(self, policy: &Policy, content: Content, body: B) -> Stream<B, O, T> {
         let (framing, usage_chunk) = (content.framing, self.asked.usage_chunk());
         let options = FilterOptions { framing, usage_chunk, ..FilterOptions::default() };
-        let filter = Filter::with_options(&self.policy, content.dialect, options);
+        let filter = Filter::with_options(policy, content.dialect, options);
         let body = Decoded::new(body, content.coding);
         let Handling { times, shutdown, checks, .. } = self.handling;
         let moderated = Moderated::with_observer(body, filter, self.observer);

@@ -67,9 +67,12 @@ mod body;
 mod choose;
 mod content;
 mod decode;
+mod entry;
 mod future;
 mod headers;
 mod layer;
+mod model;
+mod policies;
 pub(crate) mod random;
 mod request;
 mod service;
@@ -84,6 +87,8 @@ pub use future::ResponseFuture;
 #[cfg(feature = "sidecar")]
 pub(crate) use headers::announce;
 pub use layer::HoldbackLayer;
+pub use model::RequestedModel;
+pub use policies::Policies;
 pub use request::RequestTreatment;
 pub use service::Holdback;
 

@@ -2,9 +2,8 @@ use super::asked::Asked;
 use super::body::{RequestBody, ResponseBody};
 use super::choose::{Choose, Watch};
 use super::content::OtherContent;
+use super::entry::Entry;
 use super::future::{Plan, ResponseFuture};
-use super::request::Onward;
-use super::{headers, random};
 use crate::body::{Shutdown, Timer, Times};
 use crate::check::Checks;
 use http::{Request, Response};
@@ -46,7 +45,7 @@ impl<S, C, W, T> Holdback<S, C, W, T> {
 impl<S, C, W, T, ReqBody, ResBody> Service<Request<ReqBody>> for Holdback<S, C, W, T>
 where
     S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
-    C: Choose,
+    C: Choose + Clone,
     W: Watch,
     T: Timer + Clone,
     ReqBody: Body,
@@ -54,21 +53,16 @@ where
 {
     type Response = Response<ResponseBody<ResBody, W::Observer, T>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, ReqBody, ResBody, W::Observer, T>;
+    type Future = ResponseFuture<S, ReqBody, ResBody, C, W::Observer, T>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
         let Settings { choose, watch, timer, handling } = &self.settings;
-        let Some(policy) = choose.choose(&head) else {
-            let request = Request::from_parts(head, RequestBody::as_it_comes(body));
-            return ResponseFuture::asked(self.inner.call(request), None, None);
-        };
         let plan = Plan {
-            policy: policy.sampled(random::number()),
             observer: watch.watch(&head),
             timer: timer.clone(),
             handling: handling.clone(),
@@ -76,15 +70,12 @@ where
             uri: head.uri.clone(),
             asked: head.extensions.get::<Asked>().cloned().unwrap_or_default(),
         };
-        headers::ask_for_plain(&mut head.headers);
-        match Onward::of(&plan.policy, handling, head, body) {
-            Onward::Now(request, treatment) => ResponseFuture::asked(self.inner.call(request), treatment, Some(plan)),
-            Onward::Read(reading) => {
-                // The one that was asked whether it is ready is to be called; its clone was not asked.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::reading(ready, reading, plan)
-            }
+        let mut entry = Entry::new(head, body, choose.clone(), handling);
+        if entry.is_done() {
+            return ResponseFuture::ask(&mut self.inner, entry.entered(), plan);
         }
+        // The one that was asked whether it is ready is to be called; its clone was not asked.
+        let clone = self.inner.clone();
+        ResponseFuture::enter(std::mem::replace(&mut self.inner, clone), entry, plan)
     }
 }

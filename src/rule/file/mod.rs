@@ -51,6 +51,7 @@ use toml::Spanned;
 /// ```
 #[derive(Clone, Debug)]
 pub struct RuleSet {
+    name: String,
     rules: Vec<Rule>,
     checks: Vec<WrittenCheck>,
     limits: Vec<Limit>,
@@ -107,6 +108,7 @@ impl RuleSet {
         let chosen = chosen(&mut loader, &source, &layers.choices);
         let Loader { mut faults, warnings, .. } = loader;
         let mut set = RuleSet {
+            name: source.name().to_owned(),
             rules: Vec::new(),
             checks: layers.checks.clone(),
             limits: layers.limits.clone(),
@@ -142,6 +144,11 @@ impl RuleSet {
     /// ```
     pub fn json_schema() -> String {
         schema::schema()
+    }
+
+    /// The name of the file, as it was asked for.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The rules, in the order of their files.

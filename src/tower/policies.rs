@@ -1,0 +1,105 @@
+//! Several policies, and which requests get which.
+
+use super::choose::Choose;
+use super::model::RequestedModel;
+use crate::policy::Policy;
+use crate::rule::{Choice, RuleSet};
+use http::request::Parts;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The policies of a file: its own, and those that it chooses for some requests (`[[choose]]`). Cheap to clone.
+///
+/// The first choice that fits a request counts. Let only those set a header who may weaken the policy by it.
+///
+/// ```
+/// use holdback::rule::{Date, RuleSet};
+/// use holdback::tower::{Choose, HoldbackLayer, Policies};
+/// use holdback::Policy;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = r#"
+///     extends = ["builtin:pii"]
+///
+///     [[choose]]
+///     header = { x-tenant = "bank-*" }
+///     policy = "builtin:compliance"
+/// "#;
+/// let today = Date::parse("2027-01-31").expect("a date");
+/// let set = RuleSet::from_toml("policy.toml", source, today)?;
+/// let policies = Policies::build(set, |name, set| Policy::builder().name(name).rule_set(set).build())?;
+///
+/// let (parts, ()) = http::Request::get("/").header("x-tenant", "bank-7").body(())?.into_parts();
+/// let policy = policies.choose(&parts).expect("there is one");
+/// assert_eq!(policy.name(), Some("compliance"));
+/// let layer = HoldbackLayer::new(policies);
+/// # let _ = layer; Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    choices: Arc<[(Choice, Option<Policy>)]>,
+    otherwise: Option<Policy>,
+}
+
+impl Policies {
+    /// Builds the policies of a file, each by `build` from its name (that of its file, without folders and `.toml`) and its
+    /// rules.
+    ///
+    /// # Errors
+    ///
+    /// The first that `build` fails with.
+    pub fn build<E>(set: RuleSet, build: impl Fn(&str, RuleSet) -> Result<Policy, E>) -> Result<Policies, E> {
+        let mut built: BTreeMap<&str, Policy> = BTreeMap::new();
+        for choice in set.choices() {
+            if let (Some(chosen), false) = (set.chosen(&choice.policy), built.contains_key(&*choice.policy)) {
+                built.insert(&choice.policy, build(name_of(&choice.policy), chosen.clone())?);
+            }
+        }
+        let choices =
+            set.choices().iter().map(|choice| (choice.clone(), built.get(&*choice.policy).cloned())).collect();
+        let name = name_of(set.name()).to_owned();
+        Ok(Policies { choices, otherwise: Some(build(&name, set)?) })
+    }
+
+    /// Every policy, the file's own last.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        self.choices.iter().filter_map(|(_, policy)| policy.as_ref()).chain(&self.otherwise)
+    }
+
+    /// The file's own policy; `None` if nothing is moderated where no choice fits.
+    pub fn otherwise(&self) -> Option<&Policy> {
+        self.otherwise.as_ref()
+    }
+}
+
+/// Without one, nothing is moderated.
+impl From<Option<Policy>> for Policies {
+    fn from(policy: Option<Policy>) -> Policies {
+        Policies { choices: Arc::default(), otherwise: policy }
+    }
+}
+
+impl From<Policy> for Policies {
+    fn from(policy: Policy) -> Policies {
+        Some(policy).into()
+    }
+}
+
+impl Choose for Policies {
+    fn choose(&self, request: &Parts) -> Option<Policy> {
+        let model = request.extensions.get::<RequestedModel>().map(|model| &*model.0);
+        let header = |name: &str| request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        let chosen = self.choices.iter().find(|(choice, _)| choice.fits(request.uri.path(), model, header));
+        chosen.map_or(&self.otherwise, |(_, policy)| policy).clone()
+    }
+
+    fn needs_model(&self) -> bool {
+        self.choices.iter().any(|(choice, _)| choice.model.is_some())
+    }
+}
+
+/// What a policy is called whose file is called this.
+fn name_of(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\', ':']).next().unwrap_or(file);
+    name.strip_suffix(".toml").unwrap_or(name)
+}
