@@ -65,6 +65,8 @@ pub mod body;
 pub mod check;
 #[cfg(feature = "http-checks")]
 pub mod net;
+#[cfg(feature = "body")]
+pub mod quota;
 #[cfg(feature = "sidecar")]
 pub mod sidecar;
 #[cfg(feature = "tower")]

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. `body`, `tower` and `sidecar` are the ways in.
-const FLOORS: [&str; 11] =
-    ["error", "rule", "scan", "policy", "hold", "wire", "net", "check", "body", "tower", "sidecar"];
+const FLOORS: [&str; 12] =
+    ["error", "rule", "scan", "policy", "hold", "wire", "net", "check", "quota", "body", "tower", "sidecar"];
 
 /// Crates that the floors which only compute must not know: no I/O, no clock, no async, no randomness.
 const SEALED_UP_TO: &str = "wire";

@@ -81,7 +81,7 @@ async fn running(upstream: &Upstream) -> Running {
     let checks = Checks::named_in(&set, |name| (name == "HOOK_SECRET").then(|| "EXAMPLE".to_owned())).unwrap();
     let policy = Policy::builder().name("judged").rule_set(set).build().unwrap();
     Running::start(upstream, |config| {
-        config.policy = Some(policy);
+        config.policies = policy.into();
         config.checks = checks;
     })
     .await

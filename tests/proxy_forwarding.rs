@@ -166,7 +166,7 @@ async fn a_switch_of_protocols_is_an_error() {
     let upstream = Upstream::new().await;
     for (policy, other) in [(Some(scripted::policy()), OtherContent::Pass), (None, OtherContent::Refuse)] {
         let running = Running::start(&upstream, |config| {
-            config.policy = policy;
+            config.policies = policy.into();
             config.other_content = other;
         })
         .await;
@@ -184,7 +184,7 @@ async fn a_switch_of_protocols_is_an_error() {
 
 #[tokio::test]
 async fn passthrough_says_so() {
-    let (upstream, running) = start(|config| config.policy = None).await;
+    let (upstream, running) = start(|config| config.policies = None.into()).await;
     let mut client = Client::ask(running.proxy, "{}").await;
     let mut exchange = upstream.request().await;
     exchange.reply("200 OK", "text/plain", "Nightjar").await;
@@ -211,7 +211,7 @@ async fn requests_are_moderated_if_rules_watch_them() {
     let (upstream, mut running) = start(|config| {
         let redact = Rule::literal("codename", "Nightjar").redact("[codename]").direction(Direction::Both);
         let terminate = Rule::literal("stop", "Basilisk").terminate().direction(Direction::Request);
-        config.policy = Some(Policy::builder().rule(redact).rule(terminate).build().expect("a valid policy"));
+        config.policies = Policy::builder().rule(redact).rule(terminate).build().expect("a valid policy").into();
     })
     .await;
     let head = |length: usize| {
@@ -273,7 +273,7 @@ async fn requests_are_moderated_if_rules_watch_them() {
 async fn a_client_that_leaves_within_its_request_is_noted() {
     let (_upstream, mut running) = start(|config| {
         let rule = Rule::literal("codename", "Nightjar").direction(Direction::Request);
-        config.policy = Some(Policy::builder().rule(rule).build().expect("a valid policy"));
+        config.policies = Policy::builder().rule(rule).build().expect("a valid policy").into();
     })
     .await;
     let head = "POST /v1/messages HTTP/1.1\r\nhost: me\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n[";

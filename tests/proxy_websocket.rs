@@ -491,7 +491,7 @@ async fn prompts_are_moderated_if_the_policy_watches_them() {
     let redact = Rule::literal("codename", "Nightjar").redact("[codename]").direction(Direction::Request);
     let refuse = Rule::literal("stop", "Basilisk").terminate().direction(Direction::Request);
     let policy = Policy::builder().rule(redact).rule(refuse).build().expect("a valid policy");
-    let (upstream, mut running) = start(|config| config.policy = Some(policy)).await;
+    let (upstream, mut running) = start(|config| config.policies = policy.into()).await;
     let (mut client, mut server) = open(&running, &upstream).await;
     let request = |text: &str| {
         format!(
@@ -529,7 +529,7 @@ async fn prompts_are_moderated_if_the_policy_watches_them() {
 
 #[tokio::test]
 async fn passthrough_says_so() {
-    let (upstream, running) = start(|config| config.policy = None).await;
+    let (upstream, running) = start(|config| config.policies = None.into()).await;
     let (connected, (mut server, _)) = tokio::join!(connect(running.proxy, &[]), accept(&upstream));
     let (mut client, response) = connected.expect("a session");
     assert_eq!(response.headers()["x-holdback-mode"], "off");

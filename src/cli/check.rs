@@ -104,6 +104,11 @@ fn check(file: &Path, in_json: bool, output: &mut impl Write) -> anyhow::Result<
     }
     let answered: Vec<String> =
         set.checks().filter(|(_, service)| service.is_some()).map(|(check, _)| check.id().to_owned()).collect();
+    for chosen in set.chosen_sets() {
+        if let Err(error) = policy::of_set(chosen.clone())?.build() {
+            return faulty(file, error.faults(), in_json, output);
+        }
+    }
     let policy = match policy::of_set(set)?.build() {
         Ok(policy) => policy,
         Err(error) => return faulty(file, error.faults(), in_json, output),

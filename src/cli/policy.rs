@@ -5,10 +5,12 @@ use holdback::check::Checks;
 use holdback::error::Fault;
 use holdback::policy::Direction;
 use holdback::rule::{Date, Pack, RuleSet, id_fits};
+use holdback::tower::Policies;
 use holdback::{BuildError, Policy, PolicyBuilder, Rule};
 use std::env;
 use std::fmt;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -71,24 +73,39 @@ impl PolicyArgs {
         self.build(self.rule_sets()?)
     }
 
-    /// The policy that the flags describe, and who answers for its checks.
-    pub(super) fn load_with_checks(&self) -> Result<(Policy, Checks), BadPolicy> {
-        let sets = self.rule_sets()?;
-        let file =
-            sets.first().map_or_else(|| Ok(Checks::new()), |set| Checks::named_in(set, |name| env::var(name).ok()));
-        let (policy, checks) = (self.build(sets)?, file?);
-        if let Some(check) = checks.unbound(&policy).next() {
+    /// The policies that the flags and the file's choices describe, and who answers for their checks.
+    pub(super) fn load_all(&self) -> Result<(Policies, Checks), BadPolicy> {
+        let mut sets = self.rule_sets()?.into_iter();
+        let first = sets.next().unwrap_or_default();
+        let others: Vec<RuleSet> = sets.collect();
+        let file = Checks::named_in(&first, |name| env::var(name).ok());
+        let is_file = self.policy.is_some();
+        self.check_known(iter::once(&first).chain(first.chosen_sets()).chain(&others))?;
+        let policies = Policies::build(first, |name, set| {
+            let name = if is_file { name.to_owned() } else { self.name() };
+            let sets = iter::once(set).chain(others.iter().cloned()).collect();
+            Ok::<_, BadPolicy>(self.builder_of(sets)?.name(name).build()?)
+        })?;
+        let checks = file?;
+        if let Some(check) = policies.iter().find_map(|policy| checks.unbound(policy).next().map(str::to_owned)) {
             return Err(BadPolicy::new(format_args!(
                 "nobody answers for the check `{check}`\n  = help: give it a `service` in the rule file"
             )));
         }
+        Ok((policies, checks))
+    }
+
+    /// The file's own policy, and who answers for its checks: where there are no requests to choose by.
+    pub(super) fn load_with_checks(&self) -> Result<(Policy, Checks), BadPolicy> {
+        let (policies, checks) = self.load_all()?;
+        let policy = policies.otherwise().expect("it was built of a rule set").clone();
         Ok((policy, checks))
     }
 
     /// The same policy, with its rules as they are written.
     pub(super) fn load_with_rules(&self) -> Result<(Policy, Vec<Rule>), BadPolicy> {
         let sets = self.rule_sets()?;
-        let rules = self.select(sets.clone())?.into_iter().flat_map(RuleSet::into_rules).collect();
+        let rules = self.select(sets.clone()).into_iter().flat_map(RuleSet::into_rules).collect();
         Ok((self.build(sets)?, rules))
     }
 
@@ -104,8 +121,13 @@ impl PolicyArgs {
     }
 
     fn builder(&self, sets: Vec<RuleSet>) -> Result<PolicyBuilder, BadPolicy> {
+        self.check_known(&sets)?;
+        self.builder_of(sets)
+    }
+
+    fn builder_of(&self, sets: Vec<RuleSet>) -> Result<PolicyBuilder, BadPolicy> {
         let mut builder = Policy::builder().name(self.name());
-        for set in self.select(sets)? {
+        for set in self.select(sets) {
             builder = add(builder, set)?;
         }
         if self.passthrough {
@@ -139,19 +161,25 @@ impl PolicyArgs {
         Ok(sets)
     }
 
-    fn select(&self, mut sets: Vec<RuleSet>) -> Result<Vec<RuleSet>, BadPolicy> {
-        let fits = |ids: &[String], rule: &Rule| ids.iter().any(|id| id_fits(rule.id(), id));
-        let is_known = |id: &&String| sets.iter().flat_map(RuleSet::rules).any(|rule| id_fits(rule.id(), id));
+    /// A flag that names no rule is a mistake.
+    fn check_known<'s>(&self, sets: impl IntoIterator<Item = &'s RuleSet>) -> Result<(), BadPolicy> {
+        let rules: Vec<&Rule> = sets.into_iter().flat_map(RuleSet::rules).collect();
         let mut named = [&self.rules, &self.disable, &self.monitor].into_iter().flatten();
-        if let Some(unknown) = named.find(|id| !is_known(id)) {
-            return Err(BadPolicy::new(format_args!("no rule has the id `{unknown}`")));
+        match named.find(|id| !rules.iter().any(|rule| id_fits(rule.id(), id))) {
+            Some(unknown) => Err(BadPolicy::new(format_args!("no rule has the id `{unknown}`"))),
+            None => Ok(()),
         }
+    }
+
+    /// What the flags leave of the rules.
+    fn select(&self, mut sets: Vec<RuleSet>) -> Vec<RuleSet> {
+        let fits = |ids: &[String], rule: &Rule| ids.iter().any(|id| id_fits(rule.id(), id));
         for set in &mut sets {
             set.retain(|rule| self.rules.is_empty() || fits(&self.rules, rule));
             set.retain(|rule| !fits(&self.disable, rule));
             set.monitor(|rule| fits(&self.monitor, rule));
         }
-        Ok(sets)
+        sets
     }
 }
 

@@ -9,7 +9,7 @@ use holdback::Policy;
 use holdback::check::Checks;
 use holdback::net::Trust;
 use holdback::sidecar::{Config, Drained, Sidecar, Upstream};
-use holdback::tower::OtherContent;
+use holdback::tower::{OtherContent, Policies};
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -87,10 +87,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Wrong);
     }
     log_to_stderr();
-    let (policy, checks) = args.policy.load_with_checks()?;
-    policy.warm_up();
+    let (policies, checks) = args.policy.load_all()?;
+    policies.iter().for_each(Policy::warm_up);
     let runtime = runtime(args.threads).context("cannot start")?;
-    runtime.block_on(serve(args, policy, checks))
+    runtime.block_on(serve(args, policies, checks))
 }
 
 fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
@@ -103,22 +103,23 @@ fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
     builder.worker_threads(threads).enable_all().build()
 }
 
-async fn serve(args: Args, policy: Policy, checks: Checks) -> anyhow::Result<Exit> {
+async fn serve(args: Args, policies: Policies, checks: Checks) -> anyhow::Result<Exit> {
     let proxy = bind(args.listen).await?;
     let admin = bind_admin(args.admin).await?;
     // Before anybody can know that we are here.
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    announce(&args, &policy, &proxy, admin.as_ref())?;
+    announce(&args, &policies, &proxy, admin.as_ref())?;
 
-    let is_empty = policy.rules().len() == 0 && policy.checks().len() == 0;
-    let policy = (!is_empty).then_some(policy);
-    if policy.is_none() {
+    let policies = if policies.iter().all(Policy::is_empty) {
         tracing::warn!("passthrough: nothing is moderated");
-    }
+        None.into()
+    } else {
+        policies
+    };
     if !args.listen.ip().is_loopback() {
         tracing::warn!(listen = %args.listen, "anyone who reaches this address can use the upstream through it");
     }
-    let mut config = Config::new(args.upstream, policy);
+    let mut config = Config::new(args.upstream, policies);
     config.checks = checks;
     config.trust = args.upstream_ca.unwrap_or_default();
     config.other_content = args.other_content.into();
@@ -142,12 +143,18 @@ async fn serve(args: Args, policy: Policy, checks: Checks) -> anyhow::Result<Exi
 }
 
 /// One line for people; everything after it is a log.
-fn announce(args: &Args, policy: &Policy, proxy: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
+fn announce(args: &Args, policies: &Policies, proxy: &TcpListener, admin: Option<&TcpListener>) -> anyhow::Result<()> {
+    let policy = policies.otherwise().expect("a file's own");
     let mut rules = policy::count(policy.rules().len());
     match policy.checks().len() {
         0 => {}
         1 => rules.push_str(" and 1 check"),
         checks => rules.push_str(&format!(" and {checks} checks")),
+    }
+    match policies.iter().count() - 1 {
+        0 => {}
+        1 => rules.push_str(", and another policy for some requests"),
+        others => rules.push_str(&format!(", and {others} other policies for some requests")),
     }
     let name = policy.name().unwrap_or_default();
     let mut line = format!("holdback: http://{} -> {}, {rules} ({name})", proxy.local_addr()?, args.upstream);

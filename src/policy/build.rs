@@ -2,12 +2,13 @@
 
 use super::replace::Replacement;
 use super::{
-    ChannelKind, Compiled, CompiledCheck, CompiledLimit, CompiledRule, Direction, Effect, HoldBound, Lint, Policy,
-    Scope,
+    ChannelKind, Compiled, CompiledCheck, CompiledLimit, CompiledQuota, CompiledRule, Direction, Effect, HoldBound,
+    Lint, Policy, Scope,
 };
 use crate::error::{BuildError, Fault};
 use crate::rule::{
-    Action, Check, CheckMode, Conduct, HashKey, Hold, Limit, Matcher, Mode, Pack, Rule, RuleSet, Shape, Unclosed, lower,
+    Action, Check, CheckMode, Conduct, HashKey, Hold, Limit, Matcher, Mode, Pack, Quota, Rule, RuleSet, Shape,
+    Unclosed, lower,
 };
 use crate::scan::{Component, MAX_LIMIT, Role, RuleTraits, Scanner, Size, Starts};
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ pub struct PolicyBuilder {
     rules: Vec<Rule>,
     checks: Vec<Check>,
     limits: Vec<Limit>,
+    quotas: Vec<Quota>,
     max_hold: usize,
     size: Size,
     hash_key: Option<HashKey>,
@@ -48,6 +50,7 @@ impl PolicyBuilder {
             rules: Vec::new(),
             checks: Vec::new(),
             limits: Vec::new(),
+            quotas: Vec::new(),
             max_hold: DEFAULT_MAX_HOLD,
             size: Size { max_states: DEFAULT_MAX_STATES, shards: None },
             hash_key: None,
@@ -86,16 +89,23 @@ impl PolicyBuilder {
         self
     }
 
+    /// Adds a quota of what a caller may have. Whoever answers requests counts by it: a layer, the sidecar.
+    pub fn quota(mut self, quota: Quota) -> PolicyBuilder {
+        self.quotas.push(quota);
+        self
+    }
+
     /// Adds the rules of a built-in pack.
     pub fn pack(self, pack: Pack) -> PolicyBuilder {
         self.rule_set(pack.rule_set())
     }
 
-    /// Adds the rules, checks and limits of a file.
+    /// Adds the rules, checks, limits and quotas of a file.
     pub fn rule_set(mut self, set: RuleSet) -> PolicyBuilder {
         self.max_hold = set.max_hold().unwrap_or(self.max_hold);
         self.checks.extend(set.checks().map(|(check, _)| check.clone()));
         self.limits.extend(set.limits().iter().cloned());
+        self.quotas.extend(set.quotas().iter().cloned());
         self.rules(set.into_rules())
     }
 
@@ -163,7 +173,9 @@ impl PolicyBuilder {
     /// If anything is wrong with any rule; the error lists every fault found.
     pub fn build(self) -> Result<Policy, BuildError> {
         let mut faults = Vec::new();
-        if self.rules.is_empty() && self.checks.is_empty() && self.limits.is_empty() && self.empty == Empty::Fault {
+        let is_empty =
+            self.rules.is_empty() && self.checks.is_empty() && self.limits.is_empty() && self.quotas.is_empty();
+        if is_empty && self.empty == Empty::Fault {
             faults.push(
                 Fault::new("the policy has no rule: it would pass everything").remedy(
                     "add rules or packs, or say that it is meant (`PolicyBuilder::passthrough`, `--passthrough`)",
@@ -222,10 +234,22 @@ impl PolicyBuilder {
                 Err(found) => faults.extend(found),
             }
         }
+        let mut quotas = Vec::new();
+        for quota in &self.quotas {
+            if !ids.insert(quota.id()) {
+                let fault =
+                    Fault::new("the id is taken by a rule, a check, a limit or an earlier quota").rule(quota.id());
+                faults.push(fault.remedy("give each quota an id of its own"));
+            }
+            match CompiledQuota::of(quota, self.conduct, &rules, &checks) {
+                Ok(quota) => quotas.push(quota),
+                Err(found) => faults.extend(found),
+            }
+        }
         if !faults.is_empty() {
             return Err(BuildError::new(faults));
         }
-        Ok(self.scopes(rules, &components, checks, limits))
+        Ok(self.scopes(rules, &components, checks, (limits, quotas)))
     }
 
     /// The rule, and the automaton that scopes are put together from.
@@ -333,7 +357,7 @@ impl PolicyBuilder {
         rules: Vec<CompiledRule>,
         components: &[Component],
         checks: Vec<CompiledCheck>,
-        limits: Vec<CompiledLimit>,
+        (limits, quotas): (Vec<CompiledLimit>, Vec<CompiledQuota>),
     ) -> Policy {
         let mut scopes: Vec<Scope> = Vec::new();
         let mut scope_of = [None; ChannelKind::ALL.len()];
@@ -364,7 +388,7 @@ impl PolicyBuilder {
         });
         let max_hold = self.max_hold as u32;
         let name = self.name.clone();
-        let compiled = Compiled { name, rules, scopes, scope_of, checks, checks_of, limits, max_hold };
+        let compiled = Compiled { name, rules, scopes, scope_of, checks, checks_of, limits, quotas, max_hold };
         Policy { inner: Arc::new(compiled), left_out: 0 }
     }
 }

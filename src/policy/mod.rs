@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod limit;
 mod lint;
+mod quota;
 mod replace;
 
 pub use crate::rule::{ChannelKind, Direction, Severity};
@@ -12,6 +13,7 @@ pub use check::CheckInfo;
 pub(crate) use check::CompiledCheck;
 pub(crate) use limit::CompiledLimit;
 pub use lint::{Cost, Delay, Lint};
+pub(crate) use quota::{CompiledQuota, Counted};
 pub(crate) use replace::Cover;
 
 use crate::rule::{Action, Lowered, Validator};
@@ -60,6 +62,7 @@ struct Compiled {
     /// For each kind of channel the checks that watch it.
     checks_of: [Vec<u32>; ChannelKind::ALL.len()],
     limits: Vec<CompiledLimit>,
+    quotas: Vec<CompiledQuota>,
     max_hold: u32,
 }
 
@@ -116,6 +119,12 @@ impl Policy {
     /// The policy's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
         self.inner.name.as_deref()
+    }
+
+    /// Whether it has neither rules nor checks nor limits nor quotas, so that everything passes.
+    pub fn is_empty(&self) -> bool {
+        let Compiled { rules, checks, limits, quotas, .. } = &*self.inner;
+        rules.is_empty() && checks.is_empty() && limits.is_empty() && quotas.is_empty()
     }
 
     /// The rules in their order, with what each may cost.
@@ -222,6 +231,11 @@ impl Policy {
 
     pub(crate) fn limits(&self) -> &[CompiledLimit] {
         &self.inner.limits
+    }
+
+    #[cfg(feature = "body")]
+    pub(crate) fn quotas(&self) -> &[CompiledQuota] {
+        &self.inner.quotas
     }
 
     /// The place of a limit among all that ends streams: behind the rules and the checks.

@@ -4,8 +4,8 @@ use super::account::Accountant;
 use super::upstream::Upstream;
 use crate::check::Checks;
 use crate::net::Trust;
-use crate::policy::Policy;
-use crate::tower::OtherContent;
+use crate::quota::Quotas;
+use crate::tower::{OtherContent, Policies};
 use std::time::Duration;
 
 /// What a sidecar runs by.
@@ -16,10 +16,12 @@ pub struct Config {
     pub upstream: Upstream,
     /// Whom an https upstream is believed.
     pub trust: Trust,
-    /// What requests and responses must obey; `None` passes everything, and every response says so.
-    pub policy: Option<Policy>,
-    /// Who answers for the policy's checks.
+    /// What requests and responses must obey. Where there is no policy, everything passes, and every response says so.
+    pub policies: Policies,
+    /// Who answers for the policies' checks.
     pub checks: Checks,
+    /// Counts the policies' quotas.
+    pub quotas: Quotas,
     /// What happens to content that cannot be moderated.
     pub other_content: OtherContent,
     /// How long a connection to the upstream may take, from the look-up of its name to the end of its TLS handshake.
@@ -40,13 +42,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults, towards `upstream` and under `policy`.
-    pub fn new(upstream: Upstream, policy: Option<Policy>) -> Config {
+    /// The defaults, towards `upstream` and under `policies`.
+    pub fn new(upstream: Upstream, policies: impl Into<Policies>) -> Config {
         Config {
             upstream,
             trust: Trust::default(),
-            policy,
+            policies: policies.into(),
             checks: Checks::new(),
+            quotas: Quotas::default(),
             other_content: OtherContent::default(),
             // Longer than any handshake on earth; a dead address should not cost clients their own timeout.
             connect_timeout: Duration::from_secs(10),

@@ -51,11 +51,11 @@ pub(super) fn service(
     metrics: Metrics,
     shutdown: Shutdown,
 ) -> impl Service<Request<Incoming>, Response = Reply, Error = Infallible, Future: Send> + Clone + Send + use<> {
-    let policy = config.policy.clone();
-    let mut moderation = HoldbackLayer::new(move |_: &Parts| policy.clone())
+    let mut moderation = HoldbackLayer::new(config.policies.clone())
         .observe(|request: &Parts| request.extensions.get::<Book>().cloned().expect("`answer` opened a book"))
         .idle_timeout(TokioTimer, config.idle_timeout)
         .checks(TokioTimer, config.checks.clone())
+        .quotas(config.quotas.clone())
         .shutdown(shutdown.clone())
         .other_content(config.other_content);
     if let Some(limit) = config.total_timeout {

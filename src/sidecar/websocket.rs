@@ -9,6 +9,7 @@ mod session;
 
 pub(super) use session::Sessions;
 
+use crate::policy::Policy;
 use crate::wire::Dialect;
 use http::header::{CONNECTION, SEC_WEBSOCKET_EXTENSIONS, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
@@ -21,6 +22,7 @@ const SWITCH: HeaderValue = HeaderValue::from_static("upgrade");
 pub(super) struct Handshake {
     client: OnUpgrade,
     dialect: Option<Dialect>,
+    policy: Option<Policy>,
 }
 
 /// A handshake that the upstream has agreed to.
@@ -30,6 +32,7 @@ pub(super) struct Switched {
     client: OnUpgrade,
     upstream: OnUpgrade,
     dialect: Option<Dialect>,
+    policy: Option<Policy>,
 }
 
 impl Handshake {
@@ -41,17 +44,19 @@ impl Handshake {
             && lists(request.headers(), &UPGRADE, "websocket");
         asks.then(|| Handshake {
             dialect: Dialect::of_route(request.uri().path()),
+            // The layer has chosen it.
+            policy: request.extensions_mut().remove(),
             client: hyper::upgrade::on(request),
         })
     }
 
     /// The upstream has agreed by this response.
     pub(super) fn done<B>(self, mut response: Response<B>) -> Switched {
-        let Handshake { client, dialect } = self;
+        let Handshake { client, dialect, policy } = self;
         let upstream = hyper::upgrade::on(&mut response);
         let mut response = response.map(drop);
         switch(response.headers_mut());
-        Switched { response, client, upstream, dialect }
+        Switched { response, client, upstream, dialect, policy }
     }
 }
 

@@ -1,5 +1,6 @@
 use super::decode::Decoded;
 use super::headers;
+use super::metered::Metered;
 use super::whole::{Unstreamed, Whole};
 use crate::body::{Error, Moderated, NoTimer, Timer};
 use crate::wire::Observer;
@@ -65,7 +66,7 @@ pin_project! {
 }
 
 /// An upstream's body under a policy.
-pub(super) type Stream<B, O, T> = Moderated<Decoded<B>, O, T>;
+pub(super) type Stream<B, O, T> = Moderated<Decoded<B>, Metered<O>, T>;
 
 impl<B: Body, O: Observer, T: Timer> ResponseBody<B, O, T> {
     pub(super) fn streamed(body: Stream<B, O, T>) -> ResponseBody<B, O, T> {

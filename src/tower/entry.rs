@@ -6,6 +6,7 @@
 use super::body::RequestBody;
 use super::choose::Choose;
 use super::content::{OtherContent, RequestContent};
+use super::metered::Metered;
 use super::model::RequestedModel;
 use super::request::RequestTreatment;
 use super::service::Handling;
@@ -13,7 +14,8 @@ use super::whole::Whole;
 use super::{POLLED, headers, random};
 use crate::body::{Begun, Timer};
 use crate::check::Driver;
-use crate::policy::{ChannelKind, Policy};
+use crate::policy::{ChannelKind, Policy, Reason, Verdict};
+use crate::quota::{Asking, UsedUp};
 use crate::wire::{Limits, Observer, Refused, RequestFilter, RequestOutcome};
 use bytes::Bytes;
 use http::{Request, request};
@@ -51,6 +53,8 @@ enum Coming<B> {
 enum Step<C, S> {
     /// The model that it asks for, to be given a policy.
     Choosing(C),
+    /// How its caller stands.
+    Admitting(Asking),
     /// Its body.
     Reading(RequestContent),
     /// Nothing: its content is none that can be read.
@@ -117,12 +121,22 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         Entered { request: Request::from_parts(head, body), treatment, policy }
     }
 
-    /// Chooses the policy, and sees what it wants of the request.
+    /// Chooses the policy, and sees what it wants to know of the request.
     fn choose(&mut self, choose: &C, handling: &Handling) {
         let head = self.head.as_mut().expect(POLLED);
         self.policy = choose.choose(head).map(|policy| policy.sampled(random::number()));
         let Some(policy) = &self.policy else { return self.step = Step::Done(None) };
         headers::ask_for_plain(&mut head.headers);
+        if !policy.quotas().is_empty() {
+            let header = |name: &str| head.headers.get(name).map(|value| value.as_bytes());
+            return self.step = Step::Admitting(handling.quotas.ask(policy, header));
+        }
+        self.prepare(handling);
+    }
+
+    /// Sees what the policy wants of the request's content.
+    fn prepare(&mut self, handling: &Handling) {
+        let (head, policy) = (self.head.as_ref().expect(POLLED), self.policy.as_ref().expect(CHOSEN));
         self.step = match RequestContent::of(&head.headers) {
             _ if !policy.watches(ChannelKind::Prompt) => Step::Done(None),
             _ if self.body.is_empty() => Step::Done(Some(RequestTreatment::Untouched)),
@@ -136,7 +150,7 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
     pub(super) fn poll_entered<O: Observer, T: Timer<Sleep = S>>(
         &mut self,
         handling: &Handling,
-        observer: &mut O,
+        observer: &mut Metered<O>,
         timer: &T,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Entered<B>, Refused>> {
@@ -153,6 +167,17 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
                         model.map(|model| head.extensions.insert(model));
                     }
                     self.choose(&choose, handling);
+                }
+                Step::Admitting(asking) => {
+                    let (used_up, meter) = ready!(asking.poll_answer(cx));
+                    for used_up in &used_up {
+                        observer.verdict(ChannelKind::Prompt, &verdict(used_up));
+                    }
+                    if let Some(UsedUp { quota, wait, .. }) = used_up.into_iter().find(|used_up| used_up.is_enforced) {
+                        return Poll::Ready(Err(Refused::OverQuota { quota, wait }));
+                    }
+                    observer.meter = Some(meter);
+                    self.prepare(handling);
                 }
                 Step::Reading(content) => {
                     let content = *content;
@@ -220,6 +245,19 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
 
     fn is_shut_down(&mut self, cx: &mut Context<'_>) -> bool {
         self.shutdown.as_mut().is_some_and(|begun| Pin::new(begun).poll(cx).is_ready())
+    }
+}
+
+/// What is told of a quota that is used up.
+fn verdict(used_up: &UsedUp) -> Verdict {
+    Verdict {
+        rule: used_up.quota.clone(),
+        span: 0..0,
+        action: "refuse",
+        enforced: used_up.is_enforced,
+        reason: Reason::Limit,
+        category: None,
+        score: None,
     }
 }
 

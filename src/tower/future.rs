@@ -4,6 +4,7 @@ use super::choose::Choose;
 use super::content::{Content, OtherContent, Treatment};
 use super::decode::Decoded;
 use super::entry::{Entered, Entry};
+use super::metered::Metered;
 use super::request::{self, RequestTreatment};
 use super::service::Handling;
 use super::whole::Whole;
@@ -48,7 +49,7 @@ pin_project! {
 
 /// What is to become of one response, known when its request was seen.
 pub(super) struct Plan<O, T> {
-    pub(super) observer: O,
+    pub(super) observer: Metered<O>,
     pub(super) timer: T,
     pub(super) handling: Handling,
     pub(super) method: Method,

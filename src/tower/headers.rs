@@ -5,13 +5,15 @@ use super::request::RequestTreatment;
 use crate::wire::{Dialect, Refused};
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG,
-    IF_RANGE, RANGE, UPGRADE,
+    IF_RANGE, RANGE, RETRY_AFTER, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::time::Duration;
 
 const MODE: HeaderName = HeaderName::from_static("x-holdback-mode");
 const REQUEST: HeaderName = HeaderName::from_static("x-holdback-request");
 const POLICY: HeaderName = HeaderName::from_static("x-holdback-policy");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const AMAZON_ERROR: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// Tells nginx, and those who copied it, not to collect the stream.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -65,6 +67,13 @@ pub(super) fn replace_bytes(request: &mut HeaderMap, len: usize) {
     }
 }
 
+/// Says after what time a request may come again, and that it should not sooner, in the word of the SDKs of OpenAI and
+/// Anthropic, which otherwise do so on their own.
+pub(super) fn ask_later(response: &mut HeaderMap, wait: Duration) {
+    response.insert(RETRY_AFTER, wait.as_secs_f64().ceil().max(1.0).to_string().parse().expect("digits"));
+    response.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+}
+
 /// Names an error of ours where an API's clients do not find its name in the content.
 pub(super) fn name_error(response: &mut HeaderMap, dialect: Dialect, refused: &Refused) {
     if let Dialect::BedrockAgent | Dialect::BedrockConverse | Dialect::BedrockInvoke = dialect {
@@ -72,6 +81,7 @@ pub(super) fn name_error(response: &mut HeaderMap, dialect: Dialect, refused: &R
             AMAZON_ERROR,
             HeaderValue::from_static(match refused {
                 Refused::ShutDown => "ServiceUnavailableException",
+                Refused::OverQuota { .. } => "ThrottlingException",
                 _ => "ValidationException",
             }),
         );

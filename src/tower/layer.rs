@@ -3,6 +3,7 @@ use super::content::OtherContent;
 use super::service::{Handling, Holdback, Settings};
 use crate::body::{NoTimer, Shutdown, Timer};
 use crate::check::Checks;
+use crate::quota::Quotas;
 use std::time::Duration;
 use tower_layer::Layer;
 
@@ -59,6 +60,12 @@ impl<C, W, T> HoldbackLayer<C, W, T> {
     pub fn checks<U: Timer + Clone>(mut self, timer: U, checks: Checks) -> HoldbackLayer<C, W, U> {
         self.settings.handling.checks = checks;
         self.timed(timer)
+    }
+
+    /// Counts the quotas of policies in `quotas`. Without, each layer counts for itself.
+    pub fn quotas(mut self, quotas: Quotas) -> HoldbackLayer<C, W, T> {
+        self.settings.handling.quotas = quotas;
+        self
     }
 
     /// Ends every stream when `shutdown` begins.

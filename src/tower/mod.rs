@@ -71,6 +71,7 @@ mod entry;
 mod future;
 mod headers;
 mod layer;
+mod metered;
 mod model;
 mod policies;
 pub(crate) mod random;

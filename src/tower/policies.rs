@@ -61,7 +61,7 @@ impl Policies {
         Ok(Policies { choices, otherwise: Some(build(&name, set)?) })
     }
 
-    /// Every policy, the file's own last.
+    /// The policy of each choice that has one, then the file's own.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
         self.choices.iter().filter_map(|(_, policy)| policy.as_ref()).chain(&self.otherwise)
     }

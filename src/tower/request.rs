@@ -41,7 +41,7 @@ pub(super) fn refusal<B: Body, O: Observer, T: Timer>(
     refused: Refused,
     path: &str,
     policy: Option<HeaderValue>,
-    observer: &mut O,
+    observer: &mut impl Observer,
 ) -> Response<ResponseBody<B, O, T>> {
     match &refused {
         Refused::Terminated(verdict) => observer.ending(&Ending::Terminated(verdict.clone())),
@@ -53,6 +53,9 @@ pub(super) fn refusal<B: Body, O: Observer, T: Timer>(
     let mut response = Response::new(ResponseBody::whole(Whole::new(refused.document(dialect))));
     headers::name_error(response.headers_mut(), dialect, &refused);
     *response.status_mut() = status::of_refused(&refused);
+    if let Refused::OverQuota { wait, .. } = &refused {
+        headers::ask_later(response.headers_mut(), *wait);
+    }
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers::announce(response.headers_mut(), None, Some(RequestTreatment::Refused), policy);
     response.extensions_mut().insert(RequestTreatment::Refused);

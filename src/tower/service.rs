@@ -4,8 +4,10 @@ use super::choose::{Choose, Watch};
 use super::content::OtherContent;
 use super::entry::Entry;
 use super::future::{Plan, ResponseFuture};
+use super::metered::Metered;
 use crate::body::{Shutdown, Timer, Times};
 use crate::check::Checks;
+use crate::quota::Quotas;
 use http::{Request, Response};
 use http_body::Body;
 use std::task::{Context, Poll};
@@ -34,6 +36,7 @@ pub(super) struct Handling {
     pub(super) shutdown: Option<Shutdown>,
     pub(super) other: OtherContent,
     pub(super) checks: Checks,
+    pub(super) quotas: Quotas,
 }
 
 impl<S, C, W, T> Holdback<S, C, W, T> {
@@ -63,7 +66,7 @@ where
         let (head, body) = request.into_parts();
         let Settings { choose, watch, timer, handling } = &self.settings;
         let plan = Plan {
-            observer: watch.watch(&head),
+            observer: Metered::new(watch.watch(&head)),
             timer: timer.clone(),
             handling: handling.clone(),
             method: head.method.clone(),

@@ -16,11 +16,12 @@ pub(super) fn of(ending: &Ending) -> StatusCode {
     }
 }
 
-/// The status that says why a request did not go on. Every SDK raises them, and none asks again but after a 503.
+/// The status that says why a request did not go on. Every SDK raises them, and none asks again but after a 429 or a 503.
 pub(super) fn of_refused(refused: &Refused) -> StatusCode {
     match refused {
         Refused::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refused::OtherContent => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refused::OverQuota { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refused::ShutDown => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }

@@ -275,6 +275,8 @@ pub(crate) enum RequestFault {
     TooLarge,
     /// Its content is none that can be moderated. 415.
     OtherContent,
+    /// Its caller has had enough for now. 429.
+    OverQuota,
 }
 
 impl Fault {
@@ -295,6 +297,7 @@ impl Fault {
             Fault::Upstream(Failure::Overflow) => "moderation_error",
             Fault::Upstream(_) | Fault::TimedOut => "upstream_error",
             Fault::ShutDown => "holdback_error",
+            Fault::Request(RequestFault::OverQuota) => "rate_limit_error",
             Fault::Request(_) => "invalid_request_error",
         }
     }
@@ -314,6 +317,7 @@ impl Fault {
             Fault::Request(RequestFault::Unreadable) => "request_unreadable",
             Fault::Request(RequestFault::TooLarge) => "request_too_large",
             Fault::Request(RequestFault::OtherContent) => "request_not_moderated",
+            Fault::Request(RequestFault::OverQuota) => "over_quota",
         }
     }
 
@@ -338,6 +342,7 @@ impl Fault {
             Fault::Request(RequestFault::OtherContent) => {
                 "A request of this content type or coding cannot be moderated, and is not passed on."
             }
+            Fault::Request(RequestFault::OverQuota) => "You have had all that a policy allows for now.",
         }
     }
 }

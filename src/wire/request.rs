@@ -19,7 +19,8 @@ use crate::policy::{ChannelKind, Policy, Verdict};
 use bytes::Bytes;
 use std::fmt;
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,13 @@ pub enum Refused {
     OtherContent,
     /// It broke off. Told by whoever receives it.
     CutOff,
+    /// The caller has had all of this quota. Told by whoever counts.
+    OverQuota {
+        /// The quota's id.
+        quota: Arc<str>,
+        /// For how long.
+        wait: Duration,
+    },
     /// The server that received it had to stop.
     ShutDown,
 }
@@ -65,6 +73,7 @@ impl Refused {
             Refused::TooLarge => "request_too_large",
             Refused::OtherContent => "request_not_moderated",
             Refused::CutOff => "request_cut",
+            Refused::OverQuota { .. } => "over_quota",
             Refused::ShutDown => "shut_down",
         }
     }
@@ -86,6 +95,7 @@ impl Refused {
             }
             Refused::TooLarge => Fault::Request(RequestFault::TooLarge),
             Refused::OtherContent => Fault::Request(RequestFault::OtherContent),
+            Refused::OverQuota { .. } => Fault::Request(RequestFault::OverQuota),
             Refused::ShutDown => Fault::ShutDown,
         };
         (dialect.grammar().fault_document)(fault).into()
@@ -451,6 +461,9 @@ impl fmt::Display for Refused {
             Refused::TooLarge => "the request is too large to be read",
             Refused::OtherContent => "the request's content type or coding cannot be read",
             Refused::CutOff => "the request broke off",
+            Refused::OverQuota { quota, .. } => {
+                return write!(f, "the caller has had all of its quota (`{quota}`)");
+            }
             Refused::ShutDown => "the server had to stop before it had the whole request",
         })
     }

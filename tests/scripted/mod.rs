@@ -250,7 +250,7 @@ pub struct Running {
 impl Running {
     pub async fn start(upstream: &Upstream, adjust: impl FnOnce(&mut Config)) -> Running {
         let (closed, accounts) = mpsc::unbounded_channel();
-        let mut config = Config::new(upstream.url().parse().expect("a URL"), Some(policy()));
+        let mut config = Config::new(upstream.url().parse().expect("a URL"), policy());
         config.accountant = Accountant::new(move |account: &Account| {
             let _ = closed.send(account.clone());
         });

@@ -5,9 +5,11 @@ use crate::check::Checks;
 use crate::error::{BuildError, Fault};
 use crate::rule::RuleSet;
 use crate::rule::service::{Address, Service, ServiceKind};
+use std::collections::BTreeMap;
+use std::iter;
 
 impl Checks {
-    /// The services that a policy's file names for its checks. `env` looks into the environment, where tokens and secrets
+    /// The services that a policy's file, and those that it chooses for some requests, name for their checks. `env` looks into the environment, where tokens and secrets
     /// are.
     ///
     /// A check without one is left for [`bind`](Checks::bind).
@@ -33,12 +35,21 @@ impl Checks {
     ///
     /// # Errors
     ///
-    /// If an address is none, or the environment lacks a token or a secret; the error lists every fault.
+    /// If an address is none, if policies name different services for checks of one id, or the environment lacks a token or a secret; the error lists every fault.
     pub fn named_in(set: &RuleSet, env: impl Fn(&str) -> Option<String>) -> Result<Checks, BuildError> {
         let (mut checks, mut faults) = (Checks::new(), Vec::new());
-        for (check, service) in set.checks() {
+        let mut named: BTreeMap<&str, &Service> = BTreeMap::new();
+        for (check, service) in iter::once(set).chain(set.chosen_sets()).flat_map(RuleSet::checks) {
             let Some(service) = service else { continue };
-            match http_check(service, &env) {
+            let answering = match named.insert(check.id(), service) {
+                None => http_check(service, &env),
+                Some(other) if (&other.kind, &other.measures) == (&service.kind, &service.measures) => continue,
+                Some(other) => {
+                    let fault = Fault::new(format!("another service answers for it in {}", other.file));
+                    Err(fault.remedy("give one of the checks another id"))
+                }
+            };
+            match answering {
                 Ok(answering) => checks = checks.bind(check.id(), answering),
                 Err(fault) => faults.push(Fault {
                     file: Some(service.file.clone()),

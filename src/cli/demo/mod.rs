@@ -57,7 +57,7 @@ async fn show(args: Args) -> anyhow::Result<Exit> {
         policy::count(policy.rules().len())
     )?;
 
-    let mut config = Config::new(upstream, Some(policy.clone()));
+    let mut config = Config::new(upstream, policy.clone());
     config.accountant = Accountant::new(move |account: &Account| {
         // After the first answer nobody reads them any more.
         let _ = closed.send(account.clone());

@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::rule::date::Date;
 use crate::rule::id::id_fits;
 use crate::rule::pack::Pack;
-use crate::rule::{Allow, Choice, Limit};
+use crate::rule::{Allow, Choice, Limit, Quota};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
@@ -22,6 +22,7 @@ pub(super) struct Layers {
     pub(super) rules: Vec<LayeredRule>,
     pub(super) checks: Vec<WrittenCheck>,
     pub(super) limits: Vec<Limit>,
+    pub(super) quotas: Vec<Quota>,
     pub(super) choices: Vec<Choice>,
     pub(super) lists: Lists,
     pub(super) max_hold: Option<usize>,
@@ -139,6 +140,7 @@ impl Loader<'_> {
         layers.lacking |= other.lacking;
         layers.checks.extend(other.checks);
         layers.limits.extend(other.limits);
+        layers.quotas.extend(other.quotas);
         add_to_lists(&mut layers.lists, other.lists);
         layers.max_hold = other.max_hold.or(layers.max_hold);
         layers.hash_key_env = other.hash_key_env.or(layers.hash_key_env.take());
@@ -146,13 +148,25 @@ impl Loader<'_> {
 
     fn lay_on_top(&mut self, layers: &mut Layers, written: Written) {
         let Written {
-            source, rules, checks, limits, choices, overrides, allows, lists, max_hold, hash_key_env, ..
+            source,
+            rules,
+            checks,
+            limits,
+            quotas,
+            choices,
+            overrides,
+            allows,
+            lists,
+            max_hold,
+            hash_key_env,
+            ..
         } = written;
         for rule in rules {
             self.add(layers, rule, &source);
         }
         layers.checks.extend(checks);
         layers.limits.extend(limits);
+        layers.quotas.extend(quotas);
         self.choose(layers, choices, &source);
         for written in overrides {
             self.override_rules(layers, &written, &source);

@@ -13,6 +13,7 @@ mod choices;
 mod keys;
 mod layers;
 mod limits;
+mod quotas;
 mod read;
 mod schema;
 mod source;
@@ -22,7 +23,7 @@ use super::date::Date;
 use super::examples::{Example, RuleTest};
 use super::pack::Pack;
 use super::service::Service;
-use super::{Check, CheckMode, Choice, Conduct, Limit, Rule, Validator};
+use super::{Check, CheckMode, Choice, Conduct, Limit, Quota, Rule, Validator};
 use crate::error::{BuildError, Fault};
 use checks::WrittenCheck;
 use layers::{LayeredRule, Layers, Loader, Use};
@@ -31,7 +32,7 @@ use std::collections::BTreeMap;
 use std::io;
 use toml::Spanned;
 
-/// The rules of a file and of everything that it extends, ready for a policy.
+/// The rules of a file and of everything that it extends, ready for a policy. The default has none.
 ///
 /// ```
 /// use holdback::rule::{Date, RuleSet};
@@ -49,12 +50,13 @@ use toml::Spanned;
 /// assert_eq!(rules.rules().last().map(|rule| rule.id()), Some("acme.codename"));
 /// # Ok::<(), holdback::BuildError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     name: String,
     rules: Vec<Rule>,
     checks: Vec<WrittenCheck>,
     limits: Vec<Limit>,
+    quotas: Vec<Quota>,
     examples: Vec<Example>,
     max_hold: Option<usize>,
     hash_key_env: Option<String>,
@@ -112,6 +114,7 @@ impl RuleSet {
             rules: Vec::new(),
             checks: layers.checks.clone(),
             limits: layers.limits.clone(),
+            quotas: layers.quotas.clone(),
             examples: Vec::new(),
             max_hold: layers.max_hold,
             hash_key_env: layers.hash_key_env.clone(),
@@ -164,6 +167,11 @@ impl RuleSet {
     /// The limits of what a stream may have, in the order of their files.
     pub fn limits(&self) -> &[Limit] {
         &self.limits
+    }
+
+    /// The quotas of callers, in the order of their files.
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas
     }
 
     /// Leaves the checks out, but for those that rules hold matches for.
@@ -233,6 +241,11 @@ impl RuleSet {
     /// ```
     pub fn chosen(&self, policy: &str) -> Option<&RuleSet> {
         self.chosen.get(policy)
+    }
+
+    /// The rules of every policy that choices have.
+    pub fn chosen_sets(&self) -> impl Iterator<Item = &RuleSet> {
+        self.chosen.values()
     }
 
     /// What is not wrong, but worth knowing: an allowance that expired, a rule that took another one's place.

@@ -4,6 +4,7 @@ use super::checks::read_check;
 use super::choices::read_choice;
 use super::keys::Keys;
 use super::limits::read_limit;
+use super::quotas::read_quota;
 use super::source::Source;
 use super::written::{
     Fate, Replaces, Verb, Written, WrittenAllow, WrittenMatcher, WrittenNear, WrittenOverride, WrittenRule,
@@ -57,6 +58,7 @@ impl Written {
         let rules = file.tables("rule", |keys| read_rule(keys, &defaults)).into_iter().flatten().collect();
         let checks = file.tables("check", read_check).into_iter().flatten().collect();
         let limits = file.tables("limit", read_limit).into_iter().flatten().collect();
+        let quotas = file.tables("quota", read_quota).into_iter().flatten().collect();
         let choices = file.tables("choose", read_choice).into_iter().flatten().collect();
         let overrides = file.tables("override", read_override).into_iter().flatten().collect();
         let allows = file.tables("allow", read_allow_table);
@@ -73,6 +75,7 @@ impl Written {
             rules,
             checks,
             limits,
+            quotas,
             choices,
             overrides,
             allows,

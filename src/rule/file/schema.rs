@@ -28,6 +28,7 @@ pub(super) fn schema() -> String {
             "rule": tables("A rule", rule(), &["id"]),
             "check": tables("A judgement on passages of text that takes time", check(), &["id", "mode"]),
             "limit": tables("What a stream may have, all of its texts together", limit(), &["id"]),
+            "quota": tables("What one caller may have, all of its streams together", quota(), &["id", "within_s"]),
             "choose": tables("Requests that get another policy; the first that fits counts", choice(), &["policy"]),
             "override": tables("What a deployment changes about the rules that it names", deployment(), &["rule"]),
             "allow": tables("Texts to leave alone", allow_table(), &[]),
@@ -176,6 +177,24 @@ fn check() -> Value {
             "language": text("Of the texts, for presidio; en if missing"),
             "secret_env": text("The environment variable that holds the key of the signature, for webhook"),
         }), &["kind", "url"]),
+    })
+}
+
+fn quota() -> Value {
+    json!({
+        "id": text("Such as strikes"),
+        "description": text(""),
+        "per": text("The request header that tells callers apart; all are one if missing"),
+        "within_s": whole("Within how many seconds it counts, from the first on"),
+        "refuse_s": whole("For how many seconds requests are refused then; until within_s is over if missing"),
+        "findings": table("So many findings, in requests and responses", json!({
+            "rules": text("Of rules and checks with these ids, such as pii.*"),
+            "min_severity": word("From this severity on", SEVERITIES.map(|(name, _)| name)),
+            "count": whole("How many are enough"),
+        }), &["rules", "count"]),
+        "bytes": whole("So many bytes of responses"),
+        "requests": whole("So many requests"),
+        "monitor": switch("The quota is on trial: it only reports"),
     })
 }
 

@@ -6,7 +6,7 @@ use crate::rule::date::Date;
 use crate::rule::fold::Fold;
 use crate::rule::words::Boundary;
 use crate::rule::{
-    Action, Case, ChannelKind, Choice, Conduct, Direction, Hold, Limit, Mask, Mode, Severity, Template, Unclosed,
+    Action, Case, ChannelKind, Choice, Conduct, Direction, Hold, Limit, Mask, Mode, Quota, Severity, Template, Unclosed,
 };
 use std::ops::Range;
 use toml::Spanned;
@@ -18,6 +18,7 @@ pub(super) struct Written {
     pub(super) rules: Vec<WrittenRule>,
     pub(super) checks: Vec<WrittenCheck>,
     pub(super) limits: Vec<Limit>,
+    pub(super) quotas: Vec<Quota>,
     pub(super) choices: Vec<Choice>,
     pub(super) overrides: Vec<WrittenOverride>,
     pub(super) allows: Vec<WrittenAllow>,

@@ -17,7 +17,7 @@ use crate::policy::{ChannelKind, Policy};
 use crate::sidecar::account::Book;
 use crate::sidecar::config::Config;
 use crate::sidecar::connection::Successor;
-use crate::tower::{OtherContent, Treatment, announce, random};
+use crate::tower::{OtherContent, Treatment, announce};
 use crate::wire::{Dialect, Ending, Failure, Limits, Refused, RequestOutcome, moderate_request};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -44,7 +44,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// What every session runs by.
 #[derive(Clone)]
 pub(in crate::sidecar) struct Sessions {
-    policy: Option<Policy>,
     checks: Checks,
     other_content: OtherContent,
     idle_timeout: Duration,
@@ -61,7 +60,6 @@ type Outgoing = Mutex<SplitSink<Socket, Message>>;
 impl Sessions {
     pub(in crate::sidecar) fn of(config: &Config, shutdown: Shutdown) -> Sessions {
         Sessions {
-            policy: config.policy.clone(),
             checks: config.checks.clone(),
             other_content: config.other_content,
             idle_timeout: config.idle_timeout,
@@ -73,14 +71,14 @@ impl Sessions {
 
     /// The head of the answer to the client. Once that has left, the session goes on in `successor`.
     pub(in crate::sidecar) fn begin(&self, switched: Switched, book: Book, successor: &Successor) -> Response<()> {
-        let Switched { mut response, client, upstream, dialect } = switched;
-        let treatment = if self.policy.is_some() { Treatment::Moderated } else { Treatment::Off };
-        let policy = self.policy.as_ref().and_then(|policy| HeaderValue::from_str(policy.name()?).ok());
+        let Switched { mut response, client, upstream, dialect, policy } = switched;
+        let treatment = if policy.is_some() { Treatment::Moderated } else { Treatment::Off };
+        let name = policy.as_ref().and_then(|policy| HeaderValue::from_str(policy.name()?).ok());
         // Of its requests nothing is known yet.
-        announce(response.headers_mut(), Some(treatment), None, policy);
+        announce(response.headers_mut(), Some(treatment), None, name);
         response.extensions_mut().insert(treatment);
         book.head(response.status(), response.extensions());
-        successor.set(Session { by: self.clone(), dialect, book }.run(client, upstream));
+        successor.set(Session { by: self.clone(), policy, dialect, book }.run(client, upstream));
         response
     }
 }
@@ -94,6 +92,7 @@ enum Heard {
 
 struct Session {
     by: Sessions,
+    policy: Option<Policy>,
     dialect: Option<Dialect>,
     book: Book,
 }
@@ -113,9 +112,8 @@ impl Session {
         let Ok(upstream) = upstream.await else { return self.book.ended(Ending::UpstreamFailed(Failure::Cut)) };
         let (upstream_out, mut upstream_in) = open(upstream, Role::Client).await;
 
-        let Sessions { policy, checks, other_content, .. } = self.by.clone();
-        let policy = policy.map(|policy| policy.sampled(random::number()));
-        let mut answers = Answers::new(policy.as_ref(), checks, self.dialect, other_content, self.book.clone());
+        let Sessions { checks, other_content, .. } = self.by.clone();
+        let mut answers = Answers::new(self.policy.as_ref(), checks, self.dialect, other_content, self.book.clone());
         let closing = tokio::select! {
             closing = self.answers(&mut answers, &mut upstream_in, &client_out) => closing,
             closing = self.requests(&mut client_in, &upstream_out, &client_out) => closing,
@@ -168,7 +166,7 @@ impl Session {
             }
             if let Some(ending) = answers.ending() {
                 return match closed {
-                    Some(frame) => Closing::by_upstream(frame, ending, self.by.policy.as_ref()),
+                    Some(frame) => Closing::by_upstream(frame, ending, self.policy.as_ref()),
                     None => Closing::after(ending, self.dialect),
                 };
             }
@@ -195,7 +193,7 @@ impl Session {
             let moderated = match message {
                 Message::Close(frame) => {
                     self.book.ended(Ending::Complete);
-                    return Closing::by_client(frame, self.by.policy.as_ref());
+                    return Closing::by_client(frame, self.policy.as_ref());
                 }
                 Message::Ping(_) => Ok(Message::Ping(Bytes::new())),
                 Message::Pong(_) | Message::Frame(_) => continue,
@@ -221,7 +219,7 @@ impl Session {
 
     /// A request as it may go up.
     fn moderate(&self, message: Message) -> Result<Message, Refused> {
-        let watching = self.by.policy.as_ref().filter(|policy| policy.watches(ChannelKind::Prompt));
+        let watching = self.policy.as_ref().filter(|policy| policy.watches(ChannelKind::Prompt));
         let Some(policy) = watching else { return Ok(message) };
         let is_text = message.is_text();
         let content = message.clone().into_data();

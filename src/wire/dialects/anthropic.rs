@@ -200,6 +200,7 @@ fn fault_document(fault: Fault) -> Vec<u8> {
     let kind = match fault {
         Fault::TimedOut => "timeout_error",
         Fault::Request(RequestFault::TooLarge) => "request_too_large",
+        Fault::Request(RequestFault::OverQuota) => "rate_limit_error",
         Fault::Request(_) => "invalid_request_error",
         _ => "api_error",
     };

@@ -224,6 +224,7 @@ pub(super) fn fault_document(fault: Fault) -> Vec<u8> {
         Fault::Upstream(Failure::Overflow) => (500, "INTERNAL"),
         Fault::Upstream(_) | Fault::ShutDown => (503, "UNAVAILABLE"),
         Fault::Request(RequestFault::TooLarge) => (413, "INVALID_ARGUMENT"),
+        Fault::Request(RequestFault::OverQuota) => (429, "RESOURCE_EXHAUSTED"),
         Fault::Request(RequestFault::OtherContent) => (415, "INVALID_ARGUMENT"),
         Fault::Request(_) => (400, "INVALID_ARGUMENT"),
     };
