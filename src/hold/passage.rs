@@ -41,7 +41,9 @@ impl Passage {
         hash.update(text);
         let digest = hash.finalize();
         let id = u128::from_le_bytes(digest[..16].try_into().expect("a digest of 32 bytes"));
-        let text = Arc::from(readable(text));
+        // Each for itself: together they may be a character that the passage divides.
+        let (before, judged) = text.split_at(context_len);
+        let text = Arc::from([readable(before), readable(judged)].concat());
         Passage { id: PassageId(id), check: name.clone(), check_index: index, channel, span, text, context_len }
     }
 
