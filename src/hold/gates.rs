@@ -173,7 +173,7 @@ impl Gates {
     pub(super) fn needed_from(&self, policy: &Policy, earliest: u64) -> u64 {
         let needs = |gate: &Gate| {
             let next = if gate.mode == CheckMode::Held { earliest } else { gate.open_from };
-            next.saturating_sub(policy.check(gate.check).context as u64 + LONGEST_CHAR)
+            next.saturating_sub((policy.check(gate.check).context as u64).saturating_add(LONGEST_CHAR))
         };
         self.gates.iter().map(needs).min().unwrap_or(u64::MAX)
     }
