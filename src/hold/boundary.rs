@@ -62,7 +62,9 @@ fn sentence(text: &[u8], extent: Extent) -> Option<usize> {
     let whole = if extent == Extent::SoFar { char_floor(text, text.len()) } else { text.len() };
     let text = readable(&text[..whole]);
     let end = text.split_sentence_bounds().next()?.len();
-    let is_letter = |c: char| c.is_alphabetic() && !is_combining_mark(c);
+    // The sound marks of halfwidth katakana are letters that count to what is before them, as combining marks do.
+    let is_mark = |c: char| is_combining_mark(c) || matches!(c, '\u{ff9e}' | '\u{ff9f}');
+    let is_letter = |c: char| c.is_alphabetic() && !is_mark(c);
     let is_certain = extent == Extent::Whole || text[end..].contains(is_letter);
     (is_certain && end < text.len()).then_some(end)
 }
