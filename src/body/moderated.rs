@@ -171,6 +171,9 @@ where
         loop {
             if let Some(bytes) = this.session.take() {
                 this.quiet.as_mut().is_over();
+                if let Some(driver) = this.driver {
+                    driver.rest(this.timer.now());
+                }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             if this.session.ending().is_some() {
@@ -204,6 +207,9 @@ where
                         ready!(this.quiet.as_mut().poll_expired(this.timer, cx));
                         this.quiet.as_mut().is_over();
                         if let Some(heartbeat) = this.session.heartbeat() {
+                            if let Some(driver) = this.driver {
+                                driver.rest(this.timer.now());
+                            }
                             return Poll::Ready(Some(Ok(Frame::data(heartbeat))));
                         }
                     }

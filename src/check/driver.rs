@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Driver<S> {
     checks: Checks,
     lines: Vec<Line<S>>,
+    /// Since when nobody looks at the answers.
+    resting: Option<Instant>,
 }
 
 /// The questions to one check, in order.
@@ -51,13 +53,21 @@ impl<S: Future<Output = ()>> Driver<S> {
             waiting: VecDeque::new(),
             asked: Vec::new(),
         };
-        Driver { checks, lines: policy.checks().map(line).collect() }
+        Driver { checks, lines: policy.checks().map(line).collect(), resting: None }
     }
 
     /// A passage is complete.
     pub(crate) fn ask(&mut self, passage: Passage, now: Instant) {
         let line = &mut self.lines[passage.check_index()];
         line.waiting.push_back((passage, now));
+    }
+
+    /// Whoever reads the stream has something to read: until the next look at the answers no time passes for them, for a
+    /// client that reads slowly is no reason to call an answer late.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        if self.lines.iter().any(|line| !line.asked.is_empty() || !line.waiting.is_empty()) {
+            self.resting = Some(now);
+        }
     }
 
     /// The next answer that is there. `sleep` begins to wait.
@@ -67,6 +77,13 @@ impl<S: Future<Output = ()>> Driver<S> {
         sleep: impl Fn(Duration) -> S,
         cx: &mut Context<'_>,
     ) -> Poll<Judged> {
+        if let Some(since) = self.resting.take() {
+            let now = now();
+            let rested = now.saturating_duration_since(since);
+            if rested >= NOTICEABLE {
+                self.lines.iter_mut().for_each(|line| line.wait_longer(rested, now, &sleep));
+            }
+        }
         for line in &mut self.lines {
             if let Poll::Ready(judged) = line.poll_judged(&self.checks, &now, &sleep, cx) {
                 return Poll::Ready(judged);
@@ -76,7 +93,19 @@ impl<S: Future<Output = ()>> Driver<S> {
     }
 }
 
+/// A shorter rest is not worth new timers.
+const NOTICEABLE: Duration = Duration::from_millis(1);
+
 impl<S: Future<Output = ()>> Line<S> {
+    fn wait_longer(&mut self, rested: Duration, now: Instant, sleep: &impl Fn(Duration) -> S) {
+        self.waiting.iter_mut().for_each(|(_, since)| *since += rested);
+        for asked in &mut self.asked {
+            asked.since += rested;
+            let took = now.saturating_duration_since(asked.since);
+            asked.late.set(sleep(self.deadline.saturating_sub(took)));
+        }
+    }
+
     fn poll_judged(
         &mut self,
         checks: &Checks,

@@ -5,7 +5,7 @@ use super::passage::{Passage, PassageId};
 use super::{LONGEST_CHAR, More, Text};
 use crate::policy::{ChannelKind, CompiledCheck, Policy};
 use crate::rule::CheckMode;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 /// A channel's checks.
@@ -15,6 +15,9 @@ pub(super) struct Gates {
     gates: Vec<Gate>,
     /// Cut, and not fetched yet.
     passages: VecDeque<Passage>,
+    /// Where passages end whatever follows, and which of these places comes next.
+    breaks: Vec<u64>,
+    next_break: usize,
 }
 
 /// One check of a channel.
@@ -22,12 +25,15 @@ pub(super) struct Gates {
 struct Gate {
     check: u32,
     mode: CheckMode,
+    is_enforced: bool,
     /// Where the passage begins that is not complete yet.
     open_from: u64,
     /// What is shown of the text before a passage does not reach back over this.
     begins_at: u64,
     /// Passages that are not judged yet, in order.
     asked: VecDeque<Asked>,
+    /// Where each of them begins.
+    starts: HashMap<PassageId, Vec<u64>>,
 }
 
 /// A passage that is not judged yet.
@@ -48,6 +54,19 @@ pub(super) enum AskedBy {
 }
 
 impl Gate {
+    /// Whether the end of the text waits for its judgements: of one that trails, too, or the last words would never be
+    /// judged in time. What is on trial has nobody wait.
+    fn holds_the_end(&self) -> bool {
+        self.is_enforced && matches!(self.mode, CheckMode::Final | CheckMode::Trail)
+    }
+
+    /// Puts a passage on the list of those that are not judged yet.
+    fn await_judgement(&mut self, id: PassageId, span: Range<u64>, by: AskedBy) {
+        let place = self.asked.partition_point(|other| other.span.start <= span.start);
+        self.starts.entry(id).or_default().push(span.start);
+        self.asked.insert(place, Asked { id, span, by });
+    }
+
     /// A span of the text, shown in as much of its context as the check wants and is still there.
     fn passage(&self, check: &CompiledCheck, kind: ChannelKind, text: Text<'_>, span: &Range<u64>) -> Passage {
         let from = span.start.saturating_sub(check.context as u64).max(self.begins_at).max(text.start);
@@ -64,12 +83,14 @@ impl Gates {
         let gate = |check: u32| Gate {
             check,
             mode: policy.check(check).mode,
+            is_enforced: policy.check(check).is_enforced,
             open_from: 0,
             begins_at: 0,
             asked: VecDeque::new(),
+            starts: HashMap::new(),
         };
         let gates: Vec<Gate> = policy.checks_of(kind).map(gate).collect();
-        (!gates.is_empty()).then(|| Box::new(Gates { kind, gates, passages: VecDeque::new() }))
+        (!gates.is_empty()).then(|| Box::new(Gates { kind, gates, passages: VecDeque::new(), breaks: Vec::new(), next_break: 0 }))
     }
 
     /// Cuts the passages that are complete in the text up to `until`.
@@ -85,10 +106,34 @@ impl Gates {
 
     /// The text pauses at `until`: cuts what there is.
     pub(super) fn pause(&mut self, policy: &Policy, text: Text<'_>, until: u64) {
-        self.cut(policy, text, until, More::Never);
+        if self.breaks.last() != Some(&until) {
+            self.breaks.push(until);
+        }
+        self.next_break = self.breaks.len();
+        self.cut_until(policy, text, until, More::Never);
+    }
+
+    /// Where the text has paused.
+    pub(super) fn breaks(&self) -> &[u64] {
+        &self.breaks
+    }
+
+    /// The text shows another one again, from its beginning, which has paused here: its passages are to be the same.
+    pub(super) fn break_at(&mut self, breaks: &[u64]) {
+        if breaks.len() > self.breaks.len() {
+            self.breaks = breaks.to_vec();
+        }
     }
 
     fn cut(&mut self, policy: &Policy, text: Text<'_>, until: u64, more: More) {
+        while let Some(&at) = self.breaks.get(self.next_break).filter(|at| **at <= until) {
+            self.next_break += 1;
+            self.cut_until(policy, text, at, More::Never);
+        }
+        self.cut_until(policy, text, until, more);
+    }
+
+    fn cut_until(&mut self, policy: &Policy, text: Text<'_>, until: u64, more: More) {
         for gate in &mut self.gates {
             let check = policy.check(gate.check);
             if gate.mode == CheckMode::Held {
@@ -103,7 +148,7 @@ impl Gates {
                     continue;
                 }
                 let passage = gate.passage(check, self.kind, text, &span);
-                gate.asked.push_back(Asked { id: passage.id(), span, by: AskedBy::Check(gate.check) });
+                gate.await_judgement(passage.id(), span, AskedBy::Check(gate.check));
                 self.passages.push_back(passage);
             }
         }
@@ -114,8 +159,7 @@ impl Gates {
         let Some(gate) = self.gates.iter_mut().find(|gate| gate.check == check) else { return };
         let span = text.whole_chars(span.clone(), span.start.saturating_sub(LONGEST_CHAR));
         let passage = gate.passage(policy.check(check), self.kind, text, &span);
-        let place = gate.asked.partition_point(|other| other.span.start <= span.start);
-        gate.asked.insert(place, Asked { id: passage.id(), span, by: AskedBy::Rule { rule, check } });
+        gate.await_judgement(passage.id(), span, AskedBy::Rule { rule, check });
         self.passages.push_back(passage);
     }
 
@@ -127,12 +171,12 @@ impl Gates {
     pub(super) fn settle(&mut self, id: PassageId) -> Vec<(AskedBy, Range<u64>)> {
         let mut settled = Vec::new();
         for gate in &mut self.gates {
-            gate.asked.retain(|asked| {
-                if asked.id == id {
-                    settled.push((asked.by, asked.span.clone()));
-                }
-                asked.id != id
-            });
+            for start in gate.starts.remove(&id).unwrap_or_default() {
+                let first = gate.asked.partition_point(|asked| asked.span.start < start);
+                let same = gate.asked.range(first..).take_while(|asked| asked.span.start == start);
+                let at = same.enumerate().find(|(_, asked)| asked.id == id).map(|(at, _)| first + at);
+                settled.extend(at.and_then(|at| gate.asked.remove(at)).map(|asked| (asked.by, asked.span)));
+            }
         }
         settled
     }
@@ -160,12 +204,12 @@ impl Gates {
     }
 
     pub(super) fn hold_the_end(&self) -> bool {
-        self.gates.iter().any(|gate| gate.mode == CheckMode::Final && !gate.asked.is_empty())
+        self.gates.iter().any(|gate| gate.holds_the_end() && !gate.asked.is_empty())
     }
 
     /// Whether the end of the text waits for judgements of what begins before an offset.
     pub(super) fn awaits_before(&self, offset: u64) -> bool {
-        let waited_for = self.gates.iter().filter(|gate| gate.mode != CheckMode::Trail);
+        let waited_for = self.gates.iter().filter(|gate| gate.mode != CheckMode::Trail || gate.is_enforced);
         waited_for.flat_map(|gate| &gate.asked).any(|asked| asked.span.start < offset)
     }
 

@@ -3,7 +3,7 @@
 use super::findings::Finding;
 use super::gates::{AskedBy, Gates};
 use super::passage::{Judgement, Passage, PassageId, Ruling, Unjudged};
-use super::{Account, Channel, Released, Stop, Text, forget};
+use super::{Account, Channel, Intake, Released, Stop, Text, forget};
 use crate::policy::{CompiledCheck, Policy, Reason, Verdict};
 use crate::rule::{Action, CheckMode, OnFailure};
 use std::ops::Range;
@@ -56,6 +56,23 @@ impl Channel {
         if let Some(gates) = &mut account.gates {
             gates.pause(policy, text, cursor.position());
         }
+    }
+
+    /// Where passages of it ended because it paused.
+    pub(crate) fn breaks(&self) -> &[u64] {
+        self.account.gates.as_ref().map_or(&[], |gates| gates.breaks())
+    }
+
+    /// It shows a text again, from its beginning, which paused here: it is cut into the same passages.
+    pub(crate) fn break_at(&mut self, breaks: &[u64]) {
+        if let Some(gates) = &mut self.account.gates {
+            gates.break_at(breaks);
+        }
+    }
+
+    /// Whether it takes no more text, but is not at its end.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.account.intake == Intake::Closed && self.account.terminated.is_none()
     }
 
     /// Whether its end, or what ends it, waits for a judgement.
@@ -185,7 +202,10 @@ fn consequence(
 fn legible<'a>(judgement: &'a Judgement, passage: &Range<u64>) -> Result<&'a Judgement, Unjudged> {
     let len = passage.end - passage.start;
     match &judgement.ruling {
-        Ruling::RedactSpans(spans) if spans.iter().any(|at| at.start >= at.end || at.end as u64 > len) => {
+        // To redact nothing is no way to clear.
+        Ruling::RedactSpans(spans)
+            if spans.is_empty() || spans.iter().any(|at| at.start >= at.end || at.end as u64 > len) =>
+        {
             Err(Unjudged::Unreadable)
         }
         _ => Ok(judgement),

@@ -413,6 +413,13 @@ impl Account {
         };
         let closed = self.findings.close(policy, is_closed, &mut self.verdicts);
         self.ask_about_held(policy, text, is_closed);
+        // What outgrows its rule is not judged any more.
+        let outgrows = |held: &Finding| held.span.end - held.span.start >= u64::from(policy.rule(held.rule).limit);
+        for finding in self.holds.take(outgrows) {
+            if let Effect::Hold(check) = policy.rule(finding.rule).effect {
+                self.go_unjudged(policy, text, check, finding);
+            }
+        }
         self.count(policy, closed, cursor.position())
     }
 

@@ -300,6 +300,11 @@ impl Check {
             "give a number above 0, up to 1",
         );
         fault(
+            self.mode == CheckMode::Held && self.share < 1.0,
+            "what rules hold for it would be judged in a share of the streams only",
+            "leave `sample` out",
+        );
+        fault(
             self.max_held < self.longest(),
             "fewer bytes may wait than a passage can have",
             "raise `max_held`, or lower the longest passage",

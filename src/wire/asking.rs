@@ -2,7 +2,7 @@
 
 use crate::hold::{Judgement, Passage, PassageId, Unjudged};
 use crate::policy::Policy;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Each passage is asked about once, wherever and however often it stands in the stream: deltas, and what shows them
 /// again, are judged alike.
@@ -10,8 +10,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 pub(crate) struct Asking {
     /// Not handed on yet.
     passages: VecDeque<Passage>,
-    /// Handed on or about to be, and not answered.
-    asked: HashSet<PassageId>,
+    /// Handed on or about to be, and not answered, each with the lanes that it is of.
+    asked: HashMap<PassageId, Vec<u32>>,
     answers: HashMap<PassageId, Result<Judgement, Unjudged>>,
 }
 
@@ -24,13 +24,19 @@ impl Asking {
         (policy.checks().len() > 0).then(Box::default)
     }
 
-    /// Asks about a passage; gives back the answer if there is one already.
-    pub(crate) fn ask(&mut self, passage: Passage) -> Option<Result<Judgement, Unjudged>> {
-        let answer = self.answers.get(&passage.id());
-        if answer.is_none() && self.asked.insert(passage.id()) {
+    /// Asks about a passage of a lane; gives back the answer if there is one already.
+    pub(crate) fn ask(&mut self, passage: Passage, lane: u32) -> Option<Result<Judgement, Unjudged>> {
+        if let Some(answer) = self.answers.get(&passage.id()) {
+            return Some(answer.clone());
+        }
+        let lanes = self.asked.entry(passage.id()).or_default();
+        if lanes.is_empty() {
             self.passages.push_back(passage);
         }
-        answer.cloned()
+        if lanes.last() != Some(&lane) {
+            lanes.push(lane);
+        }
+        None
     }
 
     pub(crate) fn next_passage(&mut self) -> Option<Passage> {
@@ -42,13 +48,13 @@ impl Asking {
         self.asked.len()
     }
 
-    pub(crate) fn remember(&mut self, passage: PassageId, judged: Result<Judgement, Unjudged>) {
-        if !self.asked.remove(&passage) {
-            return;
-        }
+    /// Remembers an answer; gives back the lanes that the passage is of.
+    pub(crate) fn remember(&mut self, passage: PassageId, judged: Result<Judgement, Unjudged>) -> Vec<u32> {
+        let Some(lanes) = self.asked.remove(&passage) else { return Vec::new() };
         if self.answers.len() >= MOST_ANSWERS {
             self.answers.clear();
         }
         self.answers.insert(passage, judged);
+        lanes
     }
 }

@@ -210,7 +210,17 @@ impl Lane {
 
     /// Whether so much of it waits for a judgement that no more of it should come before one does.
     pub(crate) fn is_full(&self) -> bool {
-        self.channel.is_full()
+        self.channel.is_full() || self.channel.is_closed()
+    }
+
+    /// It shows a text again, from its beginning, of which passages ended here.
+    pub(crate) fn break_at(&mut self, breaks: &[u64]) {
+        self.channel.break_at(breaks);
+    }
+
+    /// Where passages of it ended because it paused.
+    pub(crate) fn breaks(&self) -> &[u64] {
+        self.channel.breaks()
     }
 
     /// Whether what tells of an end waits for a judgement of it.

@@ -284,6 +284,10 @@ impl Lanes {
             .map(|id| &self.entries[id as usize])
             .map_or(0, |primary| if primary.last_event == event { primary.last_start } else { primary.lane.len() });
         let before = if before > 0 { Before::Some } else { Before::None };
+        let breaks = primary.map(|id| self.entries[id as usize].lane.breaks()).filter(|breaks| !breaks.is_empty());
+        if let Some(breaks) = breaks.map(<[u64]>::to_vec) {
+            self.entries[id as usize].lane.break_at(&breaks);
+        }
         self.entries[id as usize].snapshot.next(raw, delta, before).map_err(|_| Failure::Malformed)
     }
 
@@ -455,6 +459,11 @@ enum Step {
 }
 
 impl Entry {
+    /// From where on nothing of it leaves, because a check stopped it there.
+    pub(crate) fn stopped_at(&self) -> u64 {
+        self.stop.as_ref().map_or(u64::MAX, |stop| stop.span.start)
+    }
+
     fn new(lane: Lane, key: Key, role: Role, coding: Coding) -> Entry {
         Entry {
             lane,

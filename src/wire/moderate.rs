@@ -324,7 +324,9 @@ impl Moderator {
 
     /// Whether so much of a text waits for judgements that no more of it should come before one does.
     pub(crate) fn is_full(&self) -> bool {
-        self.lanes.is_full()
+        let Limits { held_bytes, held_events, .. } = self.limits;
+        let is_half_full = self.queue.bytes() > held_bytes / 2 || self.queue.len() > held_events / 2;
+        self.lanes.is_full() || (is_half_full && self.lanes.awaits_judgement())
     }
 
     /// The choices seen, by index.

@@ -17,7 +17,7 @@ impl Lanes {
         let Some(asking) = &mut self.asking else { return Ok(()) };
         let mut known = Vec::new();
         while let Some(passage) = self.entries[id as usize].lane.next_passage() {
-            let (passage, judged) = (passage.id(), asking.ask(passage));
+            let (passage, judged) = (passage.id(), asking.ask(passage, id));
             known.extend(judged.map(|judged| (passage, judged)));
         }
         for (passage, judged) in known {
@@ -33,14 +33,12 @@ impl Lanes {
         judged: Result<Judgement, Unjudged>,
         observer: &mut dyn Observer,
     ) -> Result<(), Failure> {
-        for id in 0..self.entries.len() as u32 {
-            if self.stop.is_none() && self.entries[id as usize].lane.has_unjudged() {
+        let Some(asking) = &mut self.asking else { return Ok(()) };
+        for id in asking.remember(passage, judged.clone()) {
+            if self.stop.is_none() && self.entries.get(id as usize).is_some_and(|entry| entry.lane.has_unjudged()) {
                 self.judge_in(id, passage, &judged, observer)?;
                 self.reclaim(id);
             }
-        }
-        if let Some(asking) = &mut self.asking {
-            asking.remember(passage, judged);
         }
         Ok(())
     }

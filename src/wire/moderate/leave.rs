@@ -253,8 +253,11 @@ impl Moderator {
     /// What becomes of a field that leaves, if anything.
     fn edit(&mut self, field: &Field, raw: &Bytes, extent: Extent) -> Option<Edit> {
         let is_half_call = field.touch == Touch::Call && !self.lanes.entry(field.lane).lane.is_whole();
-        let lane = &mut self.lanes.entry_mut(field.lane).lane;
-        let limit = if extent == Extent::Decided { lane.decided() } else { u64::MAX };
+        let entry = self.lanes.entry_mut(field.lane);
+        // A check may stop a text in front of what was decided already, but has not left.
+        let stopped_at = entry.stopped_at();
+        let lane = &mut entry.lane;
+        let limit = if extent == Extent::Decided { lane.decided().min(stopped_at) } else { u64::MAX };
         let end = match field.end {
             End::Known(end) => end,
             // What the last raw bytes mean will never be known.
