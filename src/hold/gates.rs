@@ -1,7 +1,7 @@
 //! The checks that watch a channel: which of its passages are asked about, and up to where they have cleared it.
 
 use super::boundary::first_passage;
-use super::passage::{Passage, PassageId};
+use super::passage::{Around, Passage, PassageId};
 use super::{LONGEST_CHAR, More, Text};
 use crate::policy::{ChannelKind, CompiledCheck, Policy};
 use crate::rule::CheckMode;
@@ -68,12 +68,30 @@ impl Gate {
     }
 
     /// A span of the text, shown in as much of its context as the check wants and is still there.
-    fn passage(&self, check: &CompiledCheck, kind: ChannelKind, text: Text<'_>, span: &Range<u64>) -> Passage {
-        let from = span.start.saturating_sub(check.context as u64).max(self.begins_at).max(text.start);
-        let from = text.char_end(from).min(span.start);
+    fn passage(
+        &self,
+        check: &CompiledCheck,
+        kind: ChannelKind,
+        text: Text<'_>,
+        span: &Range<u64>,
+        around: &Around,
+    ) -> Passage {
+        let from = self.shown_from(check, text, span);
         let shown = text.between(from, span.end).unwrap_or_default();
         let context_len = shown.len().saturating_sub((span.end - span.start) as usize);
-        Passage::new((&check.id, self.check), kind, span.clone(), shown, context_len)
+        Passage::new((&check.id, self.check), kind, span.clone(), (shown, context_len), around)
+    }
+
+    /// Where the context begins that a passage is shown in.
+    fn shown_from(&self, check: &CompiledCheck, text: Text<'_>, span: &Range<u64>) -> u64 {
+        let from = span.start.saturating_sub(check.context as u64).max(self.begins_at).max(text.start);
+        text.char_end(from).min(span.start)
+    }
+
+    /// The text up to `until` from the context of a passage on.
+    fn around<'t>(&self, check: &CompiledCheck, text: Text<'t>, span: &Range<u64>, until: u64) -> Text<'t> {
+        let start = self.shown_from(check, text, span);
+        Text { start, bytes: text.between(start, until).unwrap_or_default() }
     }
 }
 
@@ -90,7 +108,8 @@ impl Gates {
             starts: HashMap::new(),
         };
         let gates: Vec<Gate> = policy.checks_of(kind).map(gate).collect();
-        (!gates.is_empty()).then(|| Box::new(Gates { kind, gates, passages: VecDeque::new(), breaks: Vec::new(), next_break: 0 }))
+        (!gates.is_empty())
+            .then(|| Box::new(Gates { kind, gates, passages: VecDeque::new(), breaks: Vec::new(), next_break: 0 }))
     }
 
     /// Cuts the passages that are complete in the text up to `until`.
@@ -139,6 +158,7 @@ impl Gates {
             if gate.mode == CheckMode::Held {
                 continue;
             }
+            let mut around = None;
             while let Some(open) = text.between(gate.open_from, until.max(gate.open_from))
                 && let Some(len) = first_passage(check.passages, check.longest, open, more)
             {
@@ -147,7 +167,14 @@ impl Gates {
                 if open[..len].trim_ascii().is_empty() {
                     continue;
                 }
-                let passage = gate.passage(check, self.kind, text, &span);
+                // Mostly there is one, and more if much has come at once.
+                let is_all = span.end >= until;
+                let around: &Around = match &around {
+                    None if is_all => &Around::default(),
+                    None => around.insert(Around::new(gate.around(check, text, &span, until))),
+                    Some(around) => around,
+                };
+                let passage = gate.passage(check, self.kind, text, &span, around);
                 gate.await_judgement(passage.id(), span, AskedBy::Check(gate.check));
                 self.passages.push_back(passage);
             }
@@ -158,7 +185,7 @@ impl Gates {
     pub(super) fn hold(&mut self, policy: &Policy, text: Text<'_>, rule: u32, check: u32, span: Range<u64>) {
         let Some(gate) = self.gates.iter_mut().find(|gate| gate.check == check) else { return };
         let span = text.whole_chars(span.clone(), span.start.saturating_sub(LONGEST_CHAR));
-        let passage = gate.passage(policy.check(check), self.kind, text, &span);
+        let passage = gate.passage(policy.check(check), self.kind, text, &span, &Around::default());
         gate.await_judgement(passage.id(), span, AskedBy::Rule { rule, check });
         self.passages.push_back(passage);
     }

@@ -20,7 +20,7 @@ pub use passage::{Judgement, Passage, PassageId, Ruling, Unjudged};
 pub use released::{Part, Released};
 
 use crate::policy::{ChannelKind, Effect, Policy, Reason, Scope, Verdict};
-use crate::rule::Action;
+use crate::rule::{Action, OnFailure};
 use crate::scan::{Cursor, Hit, HitKind};
 use findings::{Finding, Findings};
 use gates::Gates;
@@ -413,13 +413,6 @@ impl Account {
         };
         let closed = self.findings.close(policy, is_closed, &mut self.verdicts);
         self.ask_about_held(policy, text, is_closed);
-        // What outgrows its rule is not judged any more.
-        let outgrows = |held: &Finding| held.span.end - held.span.start >= u64::from(policy.rule(held.rule).limit);
-        for finding in self.holds.take(outgrows) {
-            if let Effect::Hold(check) = policy.rule(finding.rule).effect {
-                self.go_unjudged(policy, text, check, finding);
-            }
-        }
         self.count(policy, closed, cursor.position())
     }
 
@@ -472,12 +465,25 @@ impl Account {
                 }
                 continue;
             }
-            if let Effect::Hold(_) = rule.effect {
-                self.holds.add(index, hit.start..hit.end, reason);
-                continue;
+            let mut covers = rule.effect == Effect::Cover;
+            if let Effect::Hold(check) = rule.effect {
+                if reason != Reason::Overflow {
+                    self.holds.add(index, hit.start..hit.end, reason);
+                    continue;
+                }
+                // It has outgrown its rule, and waits for no judgement any more.
+                drop(self.holds.take(|held| held.rule == index && held.span.end > hit.start));
+                let check = policy.check(check);
+                covers = check.is_enforced && check.on_failure == OnFailure::Withhold;
+                if check.is_enforced && check.on_failure == OnFailure::Terminate {
+                    if stop.as_ref().is_none_or(|first| (hit.start, index) < first.order()) {
+                        stop = Some(Stop::by_rule(policy, index, hit.start..hit.end, reason));
+                    }
+                    continue;
+                }
             }
             self.findings.add(index, hit.start..hit.end, reason);
-            if rule.effect == Effect::Cover {
+            if covers {
                 self.segments.cover(index, text.whole_chars(hit.start..hit.end, self.decided));
             }
         }

@@ -1,5 +1,6 @@
 //! What a check is asked, and what it answers.
 
+use super::Text;
 use super::boundary::readable;
 use crate::policy::{ChannelKind, Score};
 use sha2::{Digest, Sha256};
@@ -15,8 +16,9 @@ pub struct Passage {
     check_index: u32,
     channel: ChannelKind,
     span: Range<u64>,
-    /// The text, from its context on.
+    /// A text that it is in, and where in it its context begins and it ends.
     text: Arc<str>,
+    shown: Range<usize>,
     context_len: usize,
 }
 
@@ -25,26 +27,51 @@ pub struct Passage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PassageId(u128);
 
+/// Text that several passages are in, with their contexts: a copy for each would be many times as long.
+#[derive(Default)]
+pub(super) struct Around {
+    start: u64,
+    text: Option<Arc<str>>,
+}
+
+impl Around {
+    pub(super) fn new(text: Text<'_>) -> Around {
+        Around { start: text.start, text: Some(Arc::from(readable(text.bytes))) }
+    }
+
+    /// Where in it the text is that has so many bytes from an offset on, unless it or its context divides a character.
+    fn find(&self, from: u64, len: usize, context_len: usize) -> Option<(Arc<str>, Range<usize>)> {
+        let text = self.text.as_ref()?;
+        let from = usize::try_from(from.checked_sub(self.start)?).ok()?;
+        let places = [from, from + context_len, from + len];
+        places.iter().all(|at| text.is_char_boundary(*at)).then(|| (text.clone(), from..from + len))
+    }
+}
+
 impl Passage {
+    /// A passage that ends `shown`, of which the first `context_len` bytes are its context. `around` may have the text.
     pub(super) fn new(
         check: (&Arc<str>, u32),
         channel: ChannelKind,
         span: Range<u64>,
-        text: &[u8],
-        context_len: usize,
+        (shown, context_len): (&[u8], usize),
+        around: &Around,
     ) -> Passage {
         let (name, index) = check;
         let mut hash = Sha256::new();
         hash.update(index.to_le_bytes());
         hash.update([channel as u8]);
         hash.update((context_len as u64).to_le_bytes());
-        hash.update(text);
+        hash.update(shown);
         let digest = hash.finalize();
         let id = u128::from_le_bytes(digest[..16].try_into().expect("a digest of 32 bytes"));
-        // Each for itself: together they may be a character that the passage divides.
-        let (before, judged) = text.split_at(context_len);
-        let text = Arc::from([readable(before), readable(judged)].concat());
-        Passage { id: PassageId(id), check: name.clone(), check_index: index, channel, span, text, context_len }
+        let from = span.end - shown.len() as u64;
+        let (text, shown) = around.find(from, shown.len(), context_len).unwrap_or_else(|| {
+            // Each for itself: together they may be a character that the passage divides.
+            let (before, judged) = shown.split_at(context_len);
+            (Arc::from([readable(before), readable(judged)].concat()), 0..shown.len())
+        });
+        Passage { id: PassageId(id), check: name.clone(), check_index: index, channel, span, text, shown, context_len }
     }
 
     /// By which its judgement is told.
@@ -79,17 +106,17 @@ impl Passage {
 
     /// The text to judge. Bytes that are no part of a character are question marks.
     pub fn text(&self) -> &str {
-        &self.text[self.context_len..]
+        &self.text_in_context()[self.context_len..]
     }
 
     /// The text before it, as much as the check asks for.
     pub fn context(&self) -> &str {
-        &self.text[..self.context_len]
+        &self.text_in_context()[..self.context_len]
     }
 
     /// Both in one.
     pub fn text_in_context(&self) -> &str {
-        &self.text
+        &self.text[self.shown.clone()]
     }
 }
 

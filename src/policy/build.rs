@@ -206,7 +206,11 @@ impl PolicyBuilder {
             }
         }
         let mut checks = Vec::new();
-        for check in &self.checks {
+        for (at, check) in self.checks.iter().enumerate() {
+            if check.share < 1.0 && at >= Policy::MOST_SAMPLED {
+                let fault = Fault::new("only the first 64 checks of a policy can be asked of a share of the streams");
+                faults.push(fault.rule(check.id()).remedy("put it further to the front"));
+            }
             if !ids.insert(check.id()) {
                 faults.push(
                     Fault::new("the id is taken by a rule or an earlier check")

@@ -111,6 +111,9 @@ pub(crate) struct Scope {
 }
 
 impl Policy {
+    /// As many checks a policy can leave out for a stream, each by a bit.
+    const MOST_SAMPLED: usize = u64::BITS as usize;
+
     /// Begins a policy.
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::new()
@@ -147,7 +150,7 @@ impl Policy {
     /// ```
     pub fn sampled(&self, lot: u64) -> Policy {
         let mut left_out = 0;
-        for (at, check) in (0..u64::BITS).zip(&self.inner.checks) {
+        for (at, check) in (0..Self::MOST_SAMPLED as u32).zip(&self.inner.checks) {
             // The lot of each check is its own; 53 bits are what a number of 0 to 1 can have.
             let drawn = (mixed(lot.wrapping_add(u64::from(at) << 32)) >> 11) as f64 / (1_u64 << 53) as f64;
             if drawn >= check.share {
