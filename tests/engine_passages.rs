@@ -1,6 +1,6 @@
 //! Bounds of passages: where they end, what they may cost, and when the upstream has to wait for them.
 
-use holdback::hold::{Judgement, Passage};
+use holdback::hold::Judgement;
 use holdback::rule::{Check, Limit, OnFailure, Passages};
 use holdback::{Channel, ChannelKind, Dialect, Ending, Filter, Policy, Rule};
 use std::time::Instant;

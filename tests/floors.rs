@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. `body`, `tower` and `sidecar` are the ways in.
 const FLOORS: [&str; 12] =
-    ["error", "rule", "scan", "policy", "hold", "wire", "net", "check", "quota", "body", "tower", "sidecar"];
+    ["error", "rule", "scan", "policy", "hold", "wire", "net", "check", "body", "quota", "tower", "sidecar"];
 
 /// Crates that the floors which only compute must not know: no I/O, no clock, no async, no randomness.
 const SEALED_UP_TO: &str = "wire";

@@ -2,6 +2,7 @@
 #![cfg(feature = "redis")]
 
 use holdback::Policy;
+use holdback::body::Shutdown;
 use holdback::quota::Quotas;
 use holdback::rule::Quota;
 use holdback::tower::{HoldbackLayer, RequestBody};
@@ -79,6 +80,31 @@ async fn status(policy: &Policy, quotas: &Quotas, user: &str) -> StatusCode {
     let layer = HoldbackLayer::new(policy.clone()).quotas(quotas.clone());
     let request = Request::get("/").header("x-user", user).body(String::new()).unwrap();
     layer.layer(answer).oneshot(request).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_key_of_the_server_is_a_kill_switch_for_all() {
+    let Some(server) = Server::start() else { return };
+    let shutdowns = [Shutdown::default(), Shutdown::default()];
+    let _quotas = shutdowns.each_ref().map(|shutdown| server.quotas().kill_switch(shutdown));
+    let url = format!("redis://127.0.0.1:{}", server.port);
+    let mut client = redis::Client::open(url).unwrap().get_connection_manager_lazy(Default::default()).unwrap();
+    for (command, is_thrown) in [("SET", true), ("DEL", false)] {
+        let mut command = redis::cmd(command);
+        command.arg("holdback:kill");
+        if is_thrown {
+            command.arg("an operator, and why");
+        }
+        let told = async { while command.query_async::<redis::Value>(&mut client).await.is_err() {} };
+        tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+        let all = || shutdowns.iter().all(|shutdown| shutdown.has_begun() == is_thrown);
+        let heard = async {
+            while !all() {
+                tokio::task::yield_now().await
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap();
+    }
 }
 
 /// Asks until a caller is refused; how often that was not so. The server hears of requests some time later, so this is a

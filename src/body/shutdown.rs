@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// Ends streams from outside, each in its protocol's error form: for servers whose time to drain is over.
+/// Ends streams from outside, each in its protocol's error form: for servers whose time to drain is over, and as a kill
+/// switch.
 ///
 /// Clones are one. A stream that was given one goes on until it begins.
 ///
@@ -51,6 +52,16 @@ impl Shutdown {
         // Not under the lock: what a waker does is not ours to know.
         let wakers = std::mem::take(&mut self.0.waiting().wakers);
         wakers.into_values().for_each(Waker::wake);
+    }
+
+    /// Takes it back: streams that are given it from now on go on. Those that it has ended stay ended.
+    pub fn revoke(&self) {
+        self.0.has_begun.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether it has begun, and was not revoked.
+    pub fn has_begun(&self) -> bool {
+        self.0.has_begun.load(Ordering::SeqCst)
     }
 
     /// Ready when it begins.

@@ -67,6 +67,15 @@ impl From<BuildError> for BadPolicy {
     }
 }
 
+/// What a server runs by.
+pub(super) struct Loaded {
+    pub(super) policies: Policies,
+    /// Who answers for their checks.
+    pub(super) checks: Checks,
+    /// The key of `{hash8}`, if the file says where it is.
+    pub(super) hash_key: Option<String>,
+}
+
 impl PolicyArgs {
     /// The policy that the flags describe.
     pub(super) fn load(&self) -> Result<Policy, BadPolicy> {
@@ -74,11 +83,12 @@ impl PolicyArgs {
     }
 
     /// The policies that the flags and the file's choices describe, and who answers for their checks.
-    pub(super) fn load_all(&self) -> Result<(Policies, Checks), BadPolicy> {
+    pub(super) fn load_all(&self) -> Result<Loaded, BadPolicy> {
         let mut sets = self.rule_sets()?.into_iter();
         let first = sets.next().unwrap_or_default();
         let others: Vec<RuleSet> = sets.collect();
         let file = Checks::named_in(&first, |name| env::var(name).ok());
+        let hash_key = first.hash_key_env().and_then(|variable| env::var(variable).ok());
         let is_file = self.policy.is_some();
         self.check_known(iter::once(&first).chain(first.chosen_sets()).chain(&others))?;
         let policies = Policies::build(first, |name, set| {
@@ -92,12 +102,12 @@ impl PolicyArgs {
                 "nobody answers for the check `{check}`\n  = help: give it a `service` in the rule file"
             )));
         }
-        Ok((policies, checks))
+        Ok(Loaded { policies, checks, hash_key })
     }
 
     /// The file's own policy, and who answers for its checks: where there are no requests to choose by.
     pub(super) fn load_with_checks(&self) -> Result<(Policy, Checks), BadPolicy> {
-        let (policies, checks) = self.load_all()?;
+        let Loaded { policies, checks, .. } = self.load_all()?;
         let policy = policies.otherwise().expect("it was built of a rule set").clone();
         Ok((policy, checks))
     }

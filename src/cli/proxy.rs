@@ -1,13 +1,14 @@
 //! `holdback proxy`: the sidecar.
 
 use super::Exit;
-use super::policy::{self, PolicyArgs};
+use super::policy::{self, BadPolicy, Loaded, PolicyArgs};
 use super::signals::Signals;
 use anyhow::Context;
 use clap::ValueEnum;
 use holdback::Policy;
-use holdback::check::Checks;
+use holdback::body::Shutdown;
 use holdback::net::Trust;
+use holdback::quota::Quotas;
 use holdback::sidecar::{Config, Drained, Sidecar, Upstream};
 use holdback::tower::{OtherContent, Policies};
 use std::fs;
@@ -39,6 +40,11 @@ pub(super) struct Args {
     /// Where to serve /healthz, /readyz and /metrics [default: 127.0.0.1:8788 if it is free]
     #[arg(long, value_name = "ADDRESS", env = "HOLDBACK_ADMIN")]
     admin: Option<SocketAddr>,
+    /// A Redis server that counts quotas for all who share it, such as redis://127.0.0.1:6379/0; the policy's
+    /// `hash_key_env` names the key that they share
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "URL", env = "HOLDBACK_REDIS", hide_env_values = true)]
+    redis: Option<String>,
     /// What happens to responses that cannot be moderated, such as images, and to such requests if rules watch them
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     other_content: OtherContentName,
@@ -81,16 +87,34 @@ impl From<OtherContentName> for OtherContent {
     }
 }
 
+impl Args {
+    /// Counts quotas, in this process or where `--redis` says.
+    fn quotas(&self, hash_key: Option<String>, shutdown: &Shutdown) -> Result<Quotas, BadPolicy> {
+        #[cfg(feature = "redis")]
+        if let Some(url) = &self.redis {
+            let key = hash_key.ok_or_else(|| {
+                BadPolicy::new(
+                    "those who count together need a key together\n  = help: name its variable in the policy: \
+                     `[policy] hash_key_env = \"HOLDBACK_HASH_KEY\"`",
+                )
+            })?;
+            return Ok(Quotas::redis(url, key).map_err(BadPolicy::new)?.kill_switch(shutdown));
+        }
+        let _ = shutdown;
+        Ok(hash_key.map_or_else(Quotas::default, Quotas::in_memory))
+    }
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.upstream_ca.is_some() && !args.upstream.is_https() {
         eprintln!("holdback: --upstream-ca has nothing to do: {} is not https", args.upstream);
         return Ok(Exit::Wrong);
     }
     log_to_stderr();
-    let (policies, checks) = args.policy.load_all()?;
-    policies.iter().for_each(Policy::warm_up);
+    let loaded = args.policy.load_all()?;
+    loaded.policies.iter().for_each(Policy::warm_up);
     let runtime = runtime(args.threads).context("cannot start")?;
-    runtime.block_on(serve(args, policies, checks))
+    runtime.block_on(serve(args, loaded))
 }
 
 fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
@@ -103,7 +127,10 @@ fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
     builder.worker_threads(threads).enable_all().build()
 }
 
-async fn serve(args: Args, policies: Policies, checks: Checks) -> anyhow::Result<Exit> {
+async fn serve(args: Args, loaded: Loaded) -> anyhow::Result<Exit> {
+    let Loaded { policies, checks, hash_key } = loaded;
+    let shutdown = Shutdown::default();
+    let quotas = args.quotas(hash_key, &shutdown)?;
     let proxy = bind(args.listen).await?;
     let admin = bind_admin(args.admin).await?;
     // Before anybody can know that we are here.
@@ -121,6 +148,8 @@ async fn serve(args: Args, policies: Policies, checks: Checks) -> anyhow::Result
     }
     let mut config = Config::new(args.upstream, policies);
     config.checks = checks;
+    config.quotas = quotas;
+    config.shutdown = shutdown;
     config.trust = args.upstream_ca.unwrap_or_default();
     config.other_content = args.other_content.into();
     config.connect_timeout = args.connect_timeout;

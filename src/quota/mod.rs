@@ -11,6 +11,8 @@ mod redis;
 #[cfg(feature = "redis")]
 pub use self::redis::BadRedis;
 
+#[cfg(feature = "redis")]
+use crate::body::Shutdown;
 use crate::policy::{CompiledQuota, Counted, Policy};
 use hmac::{Hmac, KeyInit, Mac};
 use memory::Memory;
@@ -77,6 +79,16 @@ impl Quotas {
     pub fn redis(url: &str, key: impl Into<Vec<u8>>) -> Result<Quotas, BadRedis> {
         let remote = Some(redis::Remote::new(url)?);
         Ok(Quotas(Arc::new(Shared { key: key.into(), local: Memory::default(), remote })))
+    }
+
+    /// Has `shutdown` begin while the server's key `holdback:kill` exists, whatever its value: a kill switch for all that
+    /// share the server. It is looked up each second; while the server is away, nothing changes.
+    #[cfg(feature = "redis")]
+    pub fn kill_switch(self, shutdown: &Shutdown) -> Quotas {
+        if let Some(remote) = &self.0.remote {
+            remote.watch_kill_switch(shutdown.clone());
+        }
+        self
     }
 
     /// Begins to ask how the callers of a request stand. `header` has the values of a request's headers.

@@ -1,6 +1,7 @@
 //! Counts that processes share in a Redis server.
 
 use super::{Counting, Key, Remote as Answer, Standing};
+use crate::body::Shutdown;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, RedisResult, Script};
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How long a request waits for an answer. A server in the same place answers within one.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -19,6 +20,9 @@ const TAKING: Duration = Duration::from_secs(2);
 const PEACE: Duration = Duration::from_secs(1);
 /// Counts on their way to the server: beyond it they hold in this process only.
 const MOST_WAITING: usize = 1 << 14;
+
+const KILL_SWITCH: &str = "holdback:kill";
+const KILL_SWITCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Adds to a count: KEYS\[1\] by ARGV\[1\]. A new one stands for ARGV\[2\] ms, and one that has just reached ARGV\[3\] for ARGV\[4\]
 /// ms, unless that is 0.
@@ -71,6 +75,31 @@ impl Remote {
     pub(super) fn add(&self, key: Key, by: u64, counting: Counting) {
         // If too much is waiting already, the server does not hear of it.
         let _ = self.counts.try_send((key, by, counting));
+    }
+
+    /// Has `shutdown` begin while the server has the key of the kill switch.
+    pub(super) fn watch_kill_switch(&self, shutdown: Shutdown) {
+        let (mut server, counts) = (self.server.clone(), self.counts.clone());
+        tokio::spawn(async move {
+            let mut was_thrown = false;
+            // As long as anybody counts but this task: its own sender is one.
+            while counts.strong_count() > 1 {
+                let asked = async { redis::cmd("EXISTS").arg(KILL_SWITCH).query_async::<bool>(&mut server).await };
+                // What the operator of this process alone has done is not undone.
+                match timeout(TAKING, asked).await {
+                    Ok(Ok(true)) if !was_thrown => {
+                        was_thrown = true;
+                        shutdown.begin();
+                    }
+                    Ok(Ok(false)) if was_thrown => {
+                        was_thrown = false;
+                        shutdown.revoke();
+                    }
+                    _ => {}
+                }
+                sleep(KILL_SWITCH_EVERY).await;
+            }
+        });
     }
 
     /// How these counts stand.

@@ -2,6 +2,7 @@
 
 use super::account::Accountant;
 use super::upstream::Upstream;
+use crate::body::Shutdown;
 use crate::check::Checks;
 use crate::net::Trust;
 use crate::quota::Quotas;
@@ -37,6 +38,8 @@ pub struct Config {
     pub keep_alive: Option<Duration>,
     /// How long streams may go on after a stop was asked for.
     pub drain_timeout: Duration,
+    /// Begins when the time to drain is over. Begun earlier it is a kill switch, until it is revoked.
+    pub shutdown: Shutdown,
     /// Gets the account of every response.
     pub accountant: Accountant,
 }
@@ -66,6 +69,7 @@ impl Config {
             keep_alive: Some(Duration::from_secs(15)),
             // What Kubernetes leaves between SIGTERM and SIGKILL, less a margin.
             drain_timeout: Duration::from_secs(25),
+            shutdown: Shutdown::default(),
             accountant: Accountant::logging(),
         }
     }

@@ -63,7 +63,8 @@ impl Sidecar {
     /// called again then, and cuts them short when it is ready a second time.
     pub async fn run(self, mut stop: impl AsyncFnMut()) -> Drained {
         let draining = Arc::new(AtomicBool::new(false));
-        let admin = Admin { metrics: self.metrics.clone(), draining: draining.clone() };
+        let shutdown = self.config.shutdown.clone();
+        let admin = Admin { metrics: self.metrics.clone(), draining: draining.clone(), shutdown: shutdown.clone() };
         let answer = service_fn(move |request: Request<Incoming>| {
             std::future::ready(Ok::<_, Infallible>(admin.answer(&request)))
         });
@@ -74,7 +75,6 @@ impl Sidecar {
             });
         }
 
-        let shutdown = Shutdown::default();
         let mut connections = Connections::to(proxy::service(&self.config, self.metrics, shutdown.clone()));
         connections.accept(self.proxy, stop()).await;
         draining.store(true, Ordering::Relaxed);

@@ -57,8 +57,8 @@ enum Step<C, S> {
     Admitting(Asking),
     /// Its body.
     Reading(RequestContent),
-    /// Nothing: its content is none that can be read.
-    Refused,
+    /// Nothing: it does not go on.
+    Refused(Refused),
     /// What checks say of it.
     Judging(Box<Judging<S>>, RequestContent),
     /// Nothing, having been treated so.
@@ -89,7 +89,9 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
             step: Step::Done(None),
             policy: None,
         };
-        if needs_body {
+        if handling.shutdown.as_ref().is_some_and(|shutdown| shutdown.has_begun()) {
+            entry.step = Step::Refused(Refused::ShutDown);
+        } else if needs_body {
             entry.step = Step::Choosing(choose);
         } else {
             entry.choose(&choose, handling);
@@ -141,7 +143,7 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
             _ if !policy.watches(ChannelKind::Prompt) => Step::Done(None),
             _ if self.body.is_empty() => Step::Done(Some(RequestTreatment::Untouched)),
             None if handling.other == OtherContent::Pass => Step::Done(Some(RequestTreatment::Passed)),
-            None => Step::Refused,
+            None => Step::Refused(Refused::OtherContent),
             Some(content) => Step::Reading(content),
         };
     }
@@ -157,7 +159,7 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         loop {
             match &mut self.step {
                 Step::Done(_) => return Poll::Ready(Ok(self.entered())),
-                Step::Refused => return Poll::Ready(Err(Refused::OtherContent)),
+                Step::Refused(refused) => return Poll::Ready(Err(refused.clone())),
                 Step::Choosing(_) => {
                     ready!(self.poll_whole(cx))?;
                     let Step::Choosing(choose) = std::mem::replace(&mut self.step, Step::Done(None)) else { continue };

@@ -68,7 +68,7 @@ impl<C, W, T> HoldbackLayer<C, W, T> {
         self
     }
 
-    /// Ends every stream when `shutdown` begins.
+    /// Ends every stream when `shutdown` begins, and refuses requests from then on with 503.
     pub fn shutdown(mut self, shutdown: Shutdown) -> HoldbackLayer<C, W, T> {
         self.settings.handling.shutdown = Some(shutdown);
         self
