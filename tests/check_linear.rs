@@ -5,12 +5,16 @@
 #[path = "oracle/rng.rs"]
 mod rng;
 
-use holdback::check::Checks;
-use holdback::check::linear::{Consequence, Linear, LinearCheck, LinearError, TrainError, Trained, Trainer, Warning};
+use holdback::check::linear::{Linear, LinearCheck, LinearError, TrainError, Trained, Trainer, Warning};
+use holdback::check::{Checks, Measure, Measures};
 use holdback::hold::{Judgement, Passage};
 use holdback::rule::Check;
+#[cfg(feature = "http-checks")]
+use holdback::rule::{Date, RuleSet};
 use holdback::{Channel, ChannelKind, Policy};
 use rng::Rng;
+#[cfg(feature = "http-checks")]
+use std::future::Future;
 use std::task::{Context, Poll, Waker};
 use tower_service::Service;
 
@@ -227,26 +231,26 @@ fn ask(check: &LinearCheck, passage: Passage) -> Judgement {
 }
 
 #[test]
-fn the_most_severe_consequence_counts() {
+fn the_most_severe_measure_counts() {
     let check = LinearCheck::new(train(task(1500)).model);
+    let with = |measures: Measures| check.clone().measures(&measures).unwrap();
     let both = "the jackpot was ours before we burn the train";
-    assert_eq!(check.judge(both), Judgement::clear(), "nothing follows from anything yet");
-    let check = check.on("spam", Consequence::redact()).unwrap().on("threat", Consequence::flag()).unwrap();
-    let judged = ask(&check, passage(both));
+    assert_eq!(with(Measures::new(Measure::Ignore)).judge(both), Judgement::clear(), "nothing follows from anything");
+    let milder = Measures::default().category("threat", Measure::Flag);
+    let judged = ask(&with(milder), passage(both));
     assert_eq!((judged.category.as_deref(), judged.ruling), (Some("spam"), Judgement::redact().ruling));
     assert!(judged.score.unwrap().value() > 0.3);
-    let check = check.on("threat", Consequence::terminate()).unwrap();
-    let judged = ask(&check, passage(both));
+    let judged = ask(&with(Measures::default().category("threat", Measure::Terminate)), passage(both));
     assert_eq!((judged.category.as_deref(), judged.ruling), (Some("threat"), Judgement::terminate().ruling));
-    let check = check.on("threat", Consequence::terminate().at_least(1.0)).unwrap();
-    assert_eq!(ask(&check, passage(both)).category.as_deref(), Some("spam"));
-    assert_eq!(ask(&check, passage("we had tea before the train left")), Judgement::clear());
-    let _bound = Checks::new().bind("tone", check);
+    let surer = with(Measures::default().category_from("threat", Measure::Terminate, 1.0));
+    assert_eq!(ask(&surer, passage(both)).category.as_deref(), Some("spam"));
+    assert_eq!(ask(&surer, passage("we had tea before the train left")), Judgement::clear());
+    let _bound = Checks::new().bind("tone", surer);
 }
 
 #[test]
 fn a_bad_sentence_does_not_judge_the_next() {
-    let check = LinearCheck::new(train(task(1500)).model).on("threat", Consequence::redact()).unwrap();
+    let check = LinearCheck::new(train(task(1500)).model);
     let next = passage("We burn and destroy. Then we had tea before the train left");
     assert!(next.context().contains("burn"), "{:?}", next.context());
     assert_eq!(ask(&check, next), Judgement::clear());
@@ -255,10 +259,37 @@ fn a_bad_sentence_does_not_judge_the_next() {
 #[test]
 fn a_check_is_told_what_it_cannot_do() {
     let check = LinearCheck::new(train(task(400)).model);
-    let unknown = check.clone().on("thread", Consequence::flag()).unwrap_err();
+    let unknown = check.clone().measures(&Measures::default().category("thread", Measure::Flag)).unwrap_err();
     assert_eq!(unknown.to_string(), r#"the model has no label "thread"; it has spam, threat"#);
     for threshold in [f64::NAN, -0.1, 1.1] {
-        let error = check.clone().on("spam", Consequence::flag().at_least(threshold)).unwrap_err();
+        let error = check.clone().measures(&Measures::default().threshold(threshold)).unwrap_err();
         assert!(matches!(error, LinearError::Threshold(_)));
     }
+}
+
+#[cfg(feature = "http-checks")]
+#[test]
+fn a_policys_file_names_a_model() {
+    let folder = std::env::temp_dir().join(format!("holdback-linear-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("tone.json"), train(task(1500)).model.to_json()).unwrap();
+    let file = folder.join("policy.toml").to_str().unwrap().to_owned();
+    let load = |model: &str, category: &str| {
+        let source = format!(
+            "[[check]]\nid = \"tone\"\nmode = \"gate\"\nmeasures = {{ categories = {{ {category} = \"flag\" }} }}\n\
+             service = {{ kind = \"linear\", file = \"{model}\" }}\n"
+        );
+        let set = RuleSet::from_toml(&file, &source, Date::parse("2027-01-31").unwrap()).unwrap();
+        Checks::named_in(&set, |_| None).map_err(|error| error.faults()[0].reason.clone())
+    };
+    let checks = load("tone.json", "threat").unwrap();
+    let judged = checks.judge(passage("the jackpot was ours"));
+    let Poll::Ready(judged) = std::pin::pin!(judged).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it answers at once")
+    };
+    assert_eq!(judged.unwrap().category.as_deref(), Some("spam"));
+    assert!(load("none.json", "threat").unwrap_err().starts_with("cannot read the model"));
+    assert!(load("tone.json", "thread").unwrap_err().contains("no label \"thread\""));
+    assert!(load("policy.toml", "threat").unwrap_err().starts_with("cannot read the model"));
+    std::fs::remove_dir_all(folder).unwrap();
 }

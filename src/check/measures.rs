@@ -51,7 +51,7 @@ impl Measures {
             .filter_map(|finding| {
                 let known = self.categories.get(&*finding.category).copied();
                 let (measure, threshold) = known.unwrap_or((self.otherwise, None));
-                let threshold = threshold.unwrap_or(self.threshold);
+                let threshold = threshold.or(self.threshold).unwrap_or(0.5);
                 // What is no number counts as sure.
                 let counts = finding.score.is_none_or(|score| score.is_nan() || score >= threshold);
                 (counts && measure != Measure::Ignore).then_some((measure, finding))

@@ -55,6 +55,11 @@ pub enum ServiceKind {
         /// The language of the texts.
         language: String,
     },
+    /// A linear classifier of this machine.
+    Linear {
+        /// Its file, as `holdback train` writes it.
+        file: String,
+    },
     /// A service of one's own.
     Webhook {
         /// Where it is.
@@ -142,13 +147,13 @@ impl Measure {
 pub struct Measures {
     pub(crate) otherwise: Measure,
     pub(crate) categories: BTreeMap<Box<str>, (Measure, Option<f64>)>,
-    pub(crate) threshold: f64,
+    pub(crate) threshold: Option<f64>,
 }
 
 impl Measures {
     /// Findings of every category lead to `otherwise`, unless something else is said.
     pub fn new(otherwise: Measure) -> Measures {
-        Measures { otherwise, categories: BTreeMap::new(), threshold: 0.5 }
+        Measures { otherwise, categories: BTreeMap::new(), threshold: None }
     }
 
     /// Findings of this category lead to this.
@@ -163,7 +168,7 @@ impl Measures {
 
     /// From which score on a finding counts, if it has one: 0.5 unless set.
     pub fn threshold(self, threshold: f64) -> Measures {
-        Measures { threshold, ..self }
+        Measures { threshold: Some(threshold), ..self }
     }
 
     fn with(mut self, category: String, measure: Measure, threshold: Option<f64>) -> Measures {

@@ -1,11 +1,13 @@
 //! The services that a policy's file names.
 
 use super::{Endpoint, EndpointError, HttpCheck};
-use crate::check::Checks;
+use crate::check::linear::{Linear, LinearCheck};
+use crate::check::{Checks, Measures};
 use crate::error::{BuildError, Fault};
 use crate::rule::RuleSet;
 use crate::rule::service::{Address, Service, ServiceKind};
 use std::collections::BTreeMap;
+use std::fs;
 use std::iter;
 
 impl Checks {
@@ -35,14 +37,19 @@ impl Checks {
     ///
     /// # Errors
     ///
-    /// If an address is none, if policies name different services for checks of one id, or the environment lacks a token or a secret; the error lists every fault.
+    /// If an address is none, a model's file cannot be read, if policies name different services for checks of one id, or the environment lacks a token or a secret; the error lists every fault.
     pub fn named_in(set: &RuleSet, env: impl Fn(&str) -> Option<String>) -> Result<Checks, BuildError> {
         let (mut checks, mut faults) = (Checks::new(), Vec::new());
         let mut named: BTreeMap<&str, &Service> = BTreeMap::new();
         for (check, service) in iter::once(set).chain(set.chosen_sets()).flat_map(RuleSet::checks) {
             let Some(service) = service else { continue };
+            let bound = checks.clone();
+            let bind = || match &service.kind {
+                ServiceKind::Linear { file } => Ok(bound.bind(check.id(), linear(file, &service.measures)?)),
+                _ => Ok(bound.bind(check.id(), http_check(service, &env)?)),
+            };
             let answering = match named.insert(check.id(), service) {
-                None => http_check(service, &env),
+                None => bind(),
                 Some(other) if (&other.kind, &other.measures) == (&service.kind, &service.measures) => continue,
                 Some(other) => {
                     let fault = Fault::new(format!("another service answers for it in {}", other.file));
@@ -50,7 +57,7 @@ impl Checks {
                 }
             };
             match answering {
-                Ok(answering) => checks = checks.bind(check.id(), answering),
+                Ok(bound) => checks = bound,
                 Err(fault) => faults.push(Fault {
                     file: Some(service.file.clone()),
                     span: Some(service.span.clone()),
@@ -83,9 +90,19 @@ fn http_check(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Resul
             HttpCheck::detector(endpoint(at)?, header?)
         }
         ServiceKind::Presidio { at, language } => HttpCheck::presidio(endpoint(at)?, language),
+        ServiceKind::Linear { .. } => unreachable!("it is not asked over HTTP"),
         ServiceKind::Webhook { at, secret_env } => HttpCheck::webhook(endpoint(at)?, from_env(secret_env)?),
     };
     Ok(check.measures(service.measures.clone()))
+}
+
+/// The classifier of this file.
+fn linear(file: &str, measures: &Measures) -> Result<LinearCheck, Fault> {
+    let json = fs::read(file).map_err(|error| Fault::new(format!("cannot read the model `{file}`: {error}")))?;
+    let model = Linear::from_json(&json).map_err(|error| {
+        Fault::new(format!("`{file}` is no model: {error}")).remedy("write one with `holdback train`")
+    })?;
+    LinearCheck::new(model).measures(measures).map_err(|error| Fault::new(error.to_string()))
 }
 
 fn bad(what: &str, error: EndpointError) -> Fault {

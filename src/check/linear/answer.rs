@@ -2,75 +2,31 @@
 
 use super::features::Features;
 use super::{Linear, LinearError};
+use crate::check::{Measure, Measures};
 use crate::hold::{Judgement, Passage};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
-/// What is to become of a passage that has a label.
-///
-/// ```
-/// use holdback::check::linear::Consequence;
-///
-/// let sure = Consequence::terminate().at_least(0.95);
-/// assert_ne!(sure, Consequence::terminate());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Consequence {
-    severity: Severity,
-    threshold: Option<f64>,
-}
-
-/// By rising severity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Severity {
-    Flag,
-    Redact,
-    Terminate,
-}
-
-impl Consequence {
-    /// It leaves, and is reported.
-    pub fn flag() -> Consequence {
-        Consequence { severity: Severity::Flag, threshold: None }
-    }
-
-    /// It is replaced whole.
-    pub fn redact() -> Consequence {
-        Consequence { severity: Severity::Redact, threshold: None }
-    }
-
-    /// The stream ends before it.
-    pub fn terminate() -> Consequence {
-        Consequence { severity: Severity::Terminate, threshold: None }
-    }
-
-    /// Where the label is at least this probable, in place of the threshold that the model has for the label.
-    pub fn at_least(self, threshold: f64) -> Consequence {
-        Consequence { threshold: Some(threshold), ..self }
-    }
-}
-
-/// A service that answers with what a model finds: the most severe consequence of the labels that a passage has, with
-/// the label as the category and its probability as the score. Of two that are as severe, the more probable one counts.
-/// It is always ready and never fails, and answers in the call itself.
+/// A service that answers with what a model finds: what the most severe [`Measure`] asks for of those that the labels of a
+/// passage lead to, with the label as the category and its probability as the score. Of two that are as severe, the more
+/// probable one counts. It is always ready and never fails, and answers in the call itself.
 ///
 /// It judges the passage alone and not in its context. A linear model cannot tell which part of a text a probability comes
 /// from: with the context in view, one bad sentence would have the next ones judged bad too, though they are not and the
 /// sentence has had its judgement; and a long harmless context would hide a short bad passage.
 ///
 /// ```
-/// use holdback::check::Checks;
-/// use holdback::check::linear::{Consequence, Linear, LinearCheck};
+/// use holdback::check::linear::{Linear, LinearCheck};
+/// use holdback::check::{Checks, Measure, Measures};
 ///
 /// let model = Linear::from_json(br#"{"format":"holdback-linear","version":1,"bits":18,"labels":[
 ///     {"name":"spam","bias":0,"threshold":0.9,"weights":""},
 ///     {"name":"violence","bias":0,"threshold":0.9,"weights":""}]}"#)?;
-/// let check = LinearCheck::new(model)
-///     .on("spam", Consequence::flag())?
-///     .on("violence", Consequence::terminate().at_least(0.97))?;
-/// assert!(check.clone().on("violins", Consequence::flag()).is_err());
+/// let measures = Measures::new(Measure::Flag).category_from("violence", Measure::Terminate, 0.97);
+/// let check = LinearCheck::new(model).measures(&measures)?;
+/// assert!(check.clone().measures(&Measures::default().category("violins", Measure::Flag)).is_err());
 /// let checks = Checks::new().bind("tone", check);
 /// # let _ = checks;
 /// # Ok::<(), holdback::check::linear::LinearError>(())
@@ -78,64 +34,66 @@ impl Consequence {
 #[derive(Clone, Debug)]
 pub struct LinearCheck {
     model: Linear,
-    /// The places of labels in the model, what follows from them, and from when on.
-    consequences: Vec<(usize, Severity, f64)>,
+    /// For each label what it leads to, and from which probability on.
+    measures: Vec<(Measure, f64)>,
 }
 
 impl LinearCheck {
-    /// A check that clears everything, until it is said what follows from which label.
+    /// A check that redacts whatever has a label. A label is found from the threshold on that the model has for it.
     pub fn new(model: Linear) -> LinearCheck {
-        LinearCheck { model, consequences: Vec::new() }
+        let measures = model.thresholds().map(|(_, threshold)| (Measure::Redact, threshold)).collect();
+        LinearCheck { model, measures }
     }
 
-    /// Says what follows from a label. Of two consequences of the same label the later one counts.
+    /// What its labels lead to. A threshold there takes the place of the model's own.
     ///
     /// # Errors
     ///
-    /// If the model has no such label, or the threshold is not 0 to 1.
-    pub fn on(mut self, label: &str, consequence: Consequence) -> Result<LinearCheck, LinearError> {
-        let known = self.model.thresholds().enumerate().find(|(_, (name, _))| *name == label);
-        let (place, threshold) = known.map(|(place, (_, threshold))| (place, threshold)).ok_or_else(|| {
-            let labels = self.model.thresholds().map(|(name, _)| name.to_owned()).collect();
-            LinearError::Unknown { name: label.to_owned(), labels }
-        })?;
-        let threshold = consequence.threshold.unwrap_or(threshold);
-        if !(0.0..=1.0).contains(&threshold) {
-            return Err(LinearError::Threshold(threshold));
+    /// If they speak of a label that the model has not, or a threshold is not 0 to 1.
+    pub fn measures(self, measures: &Measures) -> Result<LinearCheck, LinearError> {
+        let labels = || self.model.thresholds().map(|(name, _)| name);
+        if let Some(unknown) = measures.categories.keys().find(|name| !labels().any(|label| label == &***name)) {
+            let labels = labels().map(str::to_owned).collect();
+            return Err(LinearError::Unknown { name: unknown.to_string(), labels });
         }
-        self.consequences.retain(|(known, ..)| *known != place);
-        self.consequences.push((place, consequence.severity, threshold));
-        Ok(self)
+        let of_label = |(label, own): (&str, f64)| {
+            let (measure, threshold) = measures.categories.get(label).copied().unwrap_or((measures.otherwise, None));
+            (measure, threshold.or(measures.threshold).unwrap_or(own))
+        };
+        let measures: Vec<(Measure, f64)> = self.model.thresholds().map(of_label).collect();
+        match measures.iter().find(|(_, threshold)| !(0.0..=1.0).contains(threshold)) {
+            Some((_, threshold)) => Err(LinearError::Threshold(*threshold)),
+            None => Ok(LinearCheck { measures, ..self }),
+        }
     }
 
     /// What the model says of a text, whoever asks.
     ///
     /// ```
-    /// use holdback::check::linear::{Consequence, Linear, LinearCheck};
+    /// use holdback::check::linear::{Linear, LinearCheck};
     /// use holdback::hold::Judgement;
     ///
     /// let model = Linear::from_json(br#"{"format":"holdback-linear","version":1,"bits":18,
     ///     "labels":[{"name":"any","bias":0,"threshold":0.5,"weights":""}]}"#)?;
     /// let check = LinearCheck::new(model);
-    /// assert_eq!(check.judge("a text"), Judgement::clear());
-    /// let check = check.on("any", Consequence::redact())?;
     /// assert_eq!(check.judge("a text"), Judgement::redact().category("any").score(0.5));
     /// # Ok::<(), holdback::check::linear::LinearError>(())
     /// ```
     pub fn judge(&self, text: &str) -> Judgement {
         let model = &*self.model.0;
         let scores = model.probabilities(&mut Features::new(model.bits), text);
-        let found = self.consequences.iter().filter(|(place, _, threshold)| scores[*place] >= *threshold);
-        let worst = found.max_by(|(a, severity, _), (b, other, _)| {
-            severity.cmp(other).then(scores[*a].total_cmp(&scores[*b])).then(b.cmp(a))
-        });
-        let Some((place, severity, _)) = worst else { return Judgement::clear() };
-        let judgement = match severity {
-            Severity::Flag => Judgement::flag(),
-            Severity::Redact => Judgement::redact(),
-            Severity::Terminate => Judgement::terminate(),
+        let labels = model.labels.iter().zip(&scores).zip(&self.measures);
+        let found = labels.filter(|((_, score), (_, threshold))| *score >= threshold);
+        let worst =
+            found.rev().max_by(|((_, a), (measure, _)), ((_, b), (other, _))| measure.cmp(other).then(a.total_cmp(b)));
+        let Some(((label, score), (measure, _))) = worst else { return Judgement::clear() };
+        let judgement = match measure {
+            Measure::Ignore => return Judgement::clear(),
+            Measure::Flag => Judgement::flag(),
+            Measure::Redact => Judgement::redact(),
+            Measure::Terminate => Judgement::terminate(),
         };
-        judgement.category(model.labels[*place].name.clone()).score(scores[*place])
+        judgement.category(label.name.clone()).score(*score)
     }
 }
 

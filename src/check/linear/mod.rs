@@ -1,7 +1,7 @@
 //! A text classifier that needs nothing but its own numbers: no model server, no runtime, microseconds for a sentence.
 //!
 //! A [`Linear`] is trained by a [`Trainer`] on labelled texts, or by `holdback train`, and kept as a file.
-//! [`LinearCheck`] has it answer for a check.
+//! [`LinearCheck`] has it answer for a check, and so does `service = { kind = "linear", file = ... }` in a policy's file.
 //!
 //! # What it sees
 //!
@@ -33,7 +33,7 @@ mod measure;
 mod split;
 mod train;
 
-pub use answer::{Consequence, LinearCheck};
+pub use answer::LinearCheck;
 pub use file::LinearError;
 pub use measure::{Confusion, Measured, Report, Warning};
 pub use train::{TrainError, Trained, Trainer};

@@ -1,6 +1,7 @@
 //! Reading `[[check]]`.
 
 use super::keys::Keys;
+use super::layers::beside;
 use super::read::{SEVERITIES, read_channels, read_template, text};
 use crate::error::Fault;
 use crate::rule::service::{Address, GuardModel, Measure, Measures, Service, ServiceKind};
@@ -40,11 +41,12 @@ pub(super) const MEASURES: [(&str, Measure); 4] = [
     (Measure::Terminate.name(), Measure::Terminate),
 ];
 
-pub(super) const KINDS: [(&str, Kind); 5] = [
+pub(super) const KINDS: [(&str, Kind); 6] = [
     ("moderation", Kind::Moderation),
     ("guard", Kind::Guard),
     ("detector", Kind::Detector),
     ("presidio", Kind::Presidio),
+    ("linear", Kind::Linear),
     ("webhook", Kind::Webhook),
 ];
 
@@ -54,6 +56,7 @@ pub(super) enum Kind {
     Guard,
     Detector,
     Presidio,
+    Linear,
     Webhook,
 }
 
@@ -170,10 +173,18 @@ fn read_share(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<f64> {
 
 fn read_service(keys: &mut Keys<'_, '_>, measures: Measures) -> Option<Service> {
     let kind = keys.needed_word("kind", &KINDS);
+    let span: Range<usize> = keys.span();
+    let (file, line) = keys.place(span.start);
+    if let Some(Kind::Linear) = kind {
+        let model = keys.needed_text("file")?;
+        let kind = ServiceKind::Linear { file: beside(&file, model.get_ref()) };
+        return Some(Service { kind, measures, file, span, line });
+    }
     let (url, token_env) = (keys.needed_text("url"), text(keys, "token_env"));
     let at = url.map(|url| Address { url: url.into_inner(), token_env });
     let mut needed = |key| keys.needed_text(key).map(Spanned::into_inner);
     let kind = match kind? {
+        Kind::Linear => unreachable!("it has no address"),
         Kind::Moderation => {
             let model = needed("model");
             ServiceKind::Moderation { at: at?, model: model? }
@@ -196,8 +207,6 @@ fn read_service(keys: &mut Keys<'_, '_>, measures: Measures) -> Option<Service> 
             ServiceKind::Webhook { at: at?, secret_env: secret_env? }
         }
     };
-    let span: Range<usize> = keys.span();
-    let (file, line) = keys.place(span.start);
     Some(Service { kind, measures, file, span, line })
 }
 

@@ -273,7 +273,7 @@ fn no_rule(glob: &str) -> Fault {
 }
 
 /// The path of `name` as the file at `path` means it.
-fn beside(path: &str, name: &str) -> String {
+pub(super) fn beside(path: &str, name: &str) -> String {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let mut beside = PathBuf::new();
     for component in folder.join(name).components() {

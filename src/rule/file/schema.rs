@@ -166,7 +166,8 @@ fn check() -> Value {
         }), &[]),
         "service": table("Who answers; bound by the program if missing", json!({
             "kind": word("Which of the services that are known", names(&KINDS)),
-            "url": text("Where it is"),
+            "url": text("Where it is, for all but linear"),
+            "file": text("The model's file, for linear"),
             "token_env": text("The environment variable that holds a bearer token for it"),
             "model": text("The model's name, for moderation and guard"),
             "guard": word("How a guard model is asked", names(&GUARDS)),
@@ -176,7 +177,7 @@ fn check() -> Value {
             "id": text("The detector's id, for detector"),
             "language": text("Of the texts, for presidio; en if missing"),
             "secret_env": text("The environment variable that holds the key of the signature, for webhook"),
-        }), &["kind", "url"]),
+        }), &["kind"]),
     })
 }
 
