@@ -47,6 +47,7 @@
 //! |---|---|---|
 //! | `sidecar` | yes | the proxy and the command line; implies `tower` and `http-checks` |
 //! | `tower` | | [`tower`]: the layer and its service; implies `body` |
+//! | `redis` | | `quota::Quotas::redis`: quotas that processes share; implies `tower`, and brings tokio |
 //! | `http-checks` | | [`check::http`]: judgements by services over HTTP; implies `body`, and brings tokio and hyper |
 //! | `body` | | [`body`]: adaptors for bodies and streams; [`check`]: who judges what a policy asks about |
 //!
