@@ -72,9 +72,13 @@ fn llama_guard(said: &str) -> Result<Vec<Finding>, Unjudged> {
         Some("unsafe") => {
             let named: Vec<Finding> = lines
                 .flat_map(|line| line.split(','))
-                .filter_map(|code| code.trim().strip_prefix('S')?.parse::<usize>().ok())
-                .map(|number| LLAMA_GUARD.get(number.wrapping_sub(1)).copied().unwrap_or(UNSAFE))
-                .map(Finding::new)
+                .map(str::trim)
+                .filter(|code| !code.is_empty())
+                .map(|code| {
+                    let number = code.strip_prefix('S').and_then(|number| number.parse::<usize>().ok());
+                    let known = number.and_then(|number| LLAMA_GUARD.get(number.wrapping_sub(1)));
+                    Finding::new(known.copied().unwrap_or(UNSAFE))
+                })
                 .collect();
             Ok(if named.is_empty() { vec![Finding::new(UNSAFE)] } else { named })
         }
@@ -85,7 +89,7 @@ fn llama_guard(said: &str) -> Result<Vec<Finding>, Unjudged> {
 /// Unsafe in a way that has no name.
 const UNSAFE: &str = "unsafe";
 
-/// S1 to S14 of Llama Guard 3.
+/// S1 to S14 of Llama Guard 3 and 4. In version 2, S5 is specialized advice, S6 privacy, and so on.
 const LLAMA_GUARD: [&str; 14] = [
     "violent_crimes",
     "non_violent_crimes",
@@ -171,6 +175,8 @@ mod tests {
         assert_eq!(names(llama_guard("unsafe\nS1,S10")), Ok(vec!["violent_crimes".to_owned(), "hate".to_owned()]));
         assert_eq!(names(llama_guard("unsafe\nS99")), Ok(vec!["unsafe".to_owned()]));
         assert_eq!(names(llama_guard("unsafe")), Ok(vec!["unsafe".to_owned()]));
+        // What has another name is unsafe beside what is known, too.
+        assert_eq!(names(llama_guard("unsafe\nS6,O3")), Ok(vec!["specialized_advice".to_owned(), "unsafe".to_owned()]));
         for said in ["", "I cannot help with that.", "safely"] {
             assert_eq!(llama_guard(said), Err(Unjudged::Unreadable), "{said}");
         }
