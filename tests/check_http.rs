@@ -72,8 +72,8 @@ async fn the_moderation_endpoint() {
         .measures(Measures::new(Measure::Flag).category_from("violence", Measure::Terminate, 0.8));
     let scored = |hate: f64, violence: f64| {
         json!({ "id": "modr-1", "model": "m", "results": [{
-            "flagged": true,
-            "categories": { "hate": true, "violence": true, "illicit": null },
+            "flagged": false,
+            "categories": { "hate": false, "violence": false, "illicit": null },
             "category_scores": { "hate": hate, "violence": violence },
         }]})
         .to_string()
@@ -95,6 +95,28 @@ async fn the_moderation_endpoint() {
     for answer in ["{}", r#"{"results":[]}"#, r#"{"results":[{"categories":{"hate":"yes"}}]}"#, "[", ""] {
         script.says(200, answer);
         assert_eq!(ask(&check).await, Err(Unjudged::Unreadable), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_moderation_endpoint_flags_counts_whatever_its_score() {
+    let (script, endpoint) = Script::serve().await;
+    let check = HttpCheck::moderation(endpoint, "omni-moderation-latest")
+        .measures(Measures::new(Measure::Flag).category_from("self-harm/intent", Measure::Terminate, 0.8));
+    let flagged = |categories: Value, scores: Value| {
+        json!({ "results": [{ "flagged": true, "categories": categories, "category_scores": scores }] }).to_string()
+    };
+    let scores = json!({ "self-harm/intent": 0.41, "hate": 0.01 });
+    script.says(200, &flagged(json!({ "self-harm/intent": true, "hate": false }), scores.clone()));
+    assert_eq!(ask(&check).await, Ok(Judgement::terminate().category("self-harm/intent")));
+    for (categories, scores) in [
+        (json!({}), json!({})),
+        (json!({ "new": null }), json!({})),
+        (json!({ "self-harm/intent": false, "hate": false }), scores),
+    ] {
+        let answer = flagged(categories, scores);
+        script.says(200, &answer);
+        assert_eq!(ask(&check).await, Ok(Judgement::flag().category("flagged")), "{answer}");
     }
 }
 
