@@ -116,14 +116,10 @@ fn qwen3_guard(said: &str) -> Result<Vec<Finding>, Unjudged> {
         Some("Unsafe") => 1.0,
         _ => return Err(Unjudged::Unreadable),
     };
+    // Of an answer that names none, `None` or nothing is the one name: what nobody knows is unsafe, too.
     let names = labelled("Categories:").unwrap_or_default().split(',').map(str::trim);
     let known = |name: &str| QWEN3_GUARD.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
-    let mut findings: Vec<Finding> =
-        names.filter_map(known).map(|category| Finding::new(category).score(score)).collect();
-    if findings.is_empty() {
-        findings.push(Finding::new(UNSAFE).score(score));
-    }
-    Ok(findings)
+    Ok(names.map(|name| Finding::new(known(name).unwrap_or(UNSAFE)).score(score)).collect())
 }
 
 const QWEN3_GUARD: [(&str, &str); 9] = [
@@ -189,6 +185,12 @@ mod tests {
         assert_eq!(unsafe_[1], Finding::new("jailbreak").score(1.0));
         let controversial = qwen3_guard("Safety: Controversial\nCategories: None").unwrap();
         assert_eq!(controversial, [Finding::new("unsafe").score(0.5)]);
+        let nameless = qwen3_guard("Safety: Unsafe").unwrap();
+        assert_eq!(nameless, [Finding::new("unsafe").score(1.0)]);
+        assert_eq!(
+            names(qwen3_guard("Safety: Unsafe\nCategories: Politically Sensitive Topics, Weapons")),
+            Ok(vec!["political".to_owned(), "unsafe".to_owned()])
+        );
         assert_eq!(qwen3_guard("Categories: Violent"), Err(Unjudged::Unreadable));
     }
 
