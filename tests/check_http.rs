@@ -192,6 +192,14 @@ async fn detectors_and_presidio_say_where() {
     // What reaches back into the context begins with the passage; what is in the context only is nothing new.
     script.says(200, &entity(0, 10));
     assert_eq!(ask(&presidio).await, Ok(Judgement::redact_span(0..3).category("PERSON").score(0.85)));
+    // What has no extent is found in all of the passage, though it should stand in the context.
+    let whole = 0..passage(ChannelKind::Text).text().len();
+    for at in [0, 7, 14, 28] {
+        script.says(200, &entity(at, at));
+        assert_eq!(ask(&presidio).await, Ok(Judgement::redact_span(whole.clone()).category("PERSON").score(0.85)));
+        script.says(200, &detection(at, at));
+        assert_eq!(ask(&detector).await, Ok(Judgement::redact_span(whole.clone()).category("pii").score(0.9)));
+    }
     for (start, end, expected) in [
         (0, 7, Ok(Judgement::clear())),
         (7, 29, Err(Unjudged::Unreadable)),
@@ -239,6 +247,7 @@ async fn a_webhook_rules_by_itself() {
         (r#"{"ruling":"redact"}"#, Ok(Judgement::redact())),
         (r#"{"ruling":"redact","spans":[]}"#, Ok(Judgement::redact())),
         (r#"{"ruling":"redact","spans":[{"start":0,"end":7}]}"#, Ok(Judgement::clear())),
+        (r#"{"ruling":"redact","spans":[{"start":15,"end":15}]}"#, Ok(Judgement::redact_span(0..23))),
         (r#"{"ruling":"terminate"}"#, Ok(Judgement::terminate())),
         (r#"{"ruling":"allow"}"#, Err(Unjudged::Unreadable)),
         (r#"{"ruling":"redact","spans":[{"start":1}]}"#, Err(Unjudged::Unreadable)),
