@@ -138,10 +138,12 @@ const QWEN3_GUARD: [(&str, &str); 9] = [
 fn yes_or_no(category: &str, said: &str, first: &Value) -> Result<Vec<Finding>, Unjudged> {
     let scored = said.rsplit_once("<score>").and_then(|(_, rest)| rest.split_once("</score>"));
     let word = scored.map_or(said, |(word, _)| word).trim().to_ascii_lowercase();
-    let says_yes = match () {
-        () if word.starts_with("yes") => true,
-        () if word.starts_with("no") => false,
-        () => return Err(Unjudged::Unreadable),
+    // A no is the whole clause: `Nobody`, `No-one` and `No user` begin answers of another kind.
+    let clause = word.split(['\n', '<', '.', ',', ':', ';', '!']).next().unwrap_or_default().trim_end();
+    let says_yes = match word.split(|c: char| !c.is_alphanumeric()).next() {
+        Some("yes") => true,
+        Some("no") if clause == "no" => false,
+        _ => return Err(Unjudged::Unreadable),
     };
     let chances = |wanted: &str| -> f64 {
         let candidates = first["top_logprobs"].as_array().into_iter().flatten();
@@ -203,6 +205,12 @@ mod tests {
         assert_eq!(yes_or_no("harm", "Yes", &Value::Null), Ok(vec![Finding::new("harm")]));
         assert_eq!(yes_or_no("harm", "No.", &Value::Null), Ok(vec![]));
         assert_eq!(yes_or_no("harm", "<think>no</think>\n<score> yes </score>", &sure), Ok(vec![Finding::new("harm")]));
-        assert_eq!(yes_or_no("harm", "Maybe", &Value::Null), Err(Unjudged::Unreadable));
+        assert_eq!(yes_or_no("harm", "No\n<confidence> High </confidence>", &Value::Null), Ok(vec![]));
+        assert_eq!(yes_or_no("harm", "Yes, it is.", &Value::Null), Ok(vec![Finding::new("harm")]));
+        for said in
+            ["Maybe", "Not safe.", "Nobody should read this.", "No-one should.", "No user should.", "Note: harmful."]
+        {
+            assert_eq!(yes_or_no("harm", said, &Value::Null), Err(Unjudged::Unreadable), "{said}");
+        }
     }
 }
