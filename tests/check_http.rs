@@ -6,9 +6,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use holdback::check::http::{Endpoint, GuardModel, HttpCheck};
-use holdback::check::{Measure, Measures};
+use holdback::check::{Checks, Measure, Measures};
 use holdback::hold::{Judgement, Passage, Ruling, Unjudged};
-use holdback::rule::{Check, Direction};
+use holdback::rule::{Check, Date, Direction, RuleSet};
 use holdback::{Channel, ChannelKind, Policy};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -277,4 +277,20 @@ async fn whatever_goes_wrong_is_a_failure() {
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let nobody = HttpCheck::webhook(Endpoint::new(&format!("http://{gone}")).unwrap(), "EXAMPLE-SECRET");
     assert_eq!(ask(&nobody).await, Err(Unjudged::Failed));
+}
+
+#[test]
+fn a_token_or_secret_that_is_empty_is_none() {
+    for service in [
+        r#"kind = "webhook", url = "http://127.0.0.1:1", secret_env = "JUDGE_KEY""#,
+        r#"kind = "presidio", url = "http://127.0.0.1:1", token_env = "JUDGE_KEY""#,
+    ] {
+        let source = format!("[[check]]\nid = \"tone\"\nmode = \"gate\"\nservice = {{ {service} }}\n");
+        let set = RuleSet::from_toml("policy.toml", &source, Date::parse("2027-01-31").unwrap()).unwrap();
+        assert!(Checks::named_in(&set, |_| Some("EXAMPLE".to_owned())).is_ok());
+        for empty in ["", " "] {
+            let error = Checks::named_in(&set, |_| Some(empty.to_owned())).expect_err("there is no key");
+            assert!(error.faults()[0].reason.contains("`JUDGE_KEY`"), "{error}");
+        }
+    }
 }
