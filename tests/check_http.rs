@@ -294,3 +294,10 @@ fn a_token_or_secret_that_is_empty_is_none() {
         }
     }
 }
+
+#[test]
+fn an_address_ends_where_paths_can_follow() {
+    for url in ["http://127.0.0.1:8000/v1#guard", "http://127.0.0.1:8000/v1?a=b", "http://127.0.0.1:8000#"] {
+        assert!(Endpoint::new(url).is_err(), "{url}");
+    }
+}
