@@ -6,9 +6,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use holdback::check::http::{Endpoint, GuardModel, HttpCheck};
-use holdback::check::{Measure, Measures};
+use holdback::check::{Checks, Measure, Measures};
 use holdback::hold::{Judgement, Passage, Ruling, Unjudged};
-use holdback::rule::{Check, Direction};
+use holdback::rule::{Check, Date, Direction, RuleSet};
 use holdback::{Channel, ChannelKind, Policy};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -72,8 +72,8 @@ async fn the_moderation_endpoint() {
         .measures(Measures::new(Measure::Flag).category_from("violence", Measure::Terminate, 0.8));
     let scored = |hate: f64, violence: f64| {
         json!({ "id": "modr-1", "model": "m", "results": [{
-            "flagged": true,
-            "categories": { "hate": true, "violence": true, "illicit": null },
+            "flagged": false,
+            "categories": { "hate": false, "violence": false, "illicit": null },
             "category_scores": { "hate": hate, "violence": violence },
         }]})
         .to_string()
@@ -95,6 +95,28 @@ async fn the_moderation_endpoint() {
     for answer in ["{}", r#"{"results":[]}"#, r#"{"results":[{"categories":{"hate":"yes"}}]}"#, "[", ""] {
         script.says(200, answer);
         assert_eq!(ask(&check).await, Err(Unjudged::Unreadable), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_moderation_endpoint_flags_counts_whatever_its_score() {
+    let (script, endpoint) = Script::serve().await;
+    let check = HttpCheck::moderation(endpoint, "omni-moderation-latest")
+        .measures(Measures::new(Measure::Flag).category_from("self-harm/intent", Measure::Terminate, 0.8));
+    let flagged = |categories: Value, scores: Value| {
+        json!({ "results": [{ "flagged": true, "categories": categories, "category_scores": scores }] }).to_string()
+    };
+    let scores = json!({ "self-harm/intent": 0.41, "hate": 0.01 });
+    script.says(200, &flagged(json!({ "self-harm/intent": true, "hate": false }), scores.clone()));
+    assert_eq!(ask(&check).await, Ok(Judgement::terminate().category("self-harm/intent")));
+    for (categories, scores) in [
+        (json!({}), json!({})),
+        (json!({ "new": null }), json!({})),
+        (json!({ "self-harm/intent": false, "hate": false }), scores),
+    ] {
+        let answer = flagged(categories, scores);
+        script.says(200, &answer);
+        assert_eq!(ask(&check).await, Ok(Judgement::flag().category("flagged")), "{answer}");
     }
 }
 
@@ -170,6 +192,14 @@ async fn detectors_and_presidio_say_where() {
     // What reaches back into the context begins with the passage; what is in the context only is nothing new.
     script.says(200, &entity(0, 10));
     assert_eq!(ask(&presidio).await, Ok(Judgement::redact_span(0..3).category("PERSON").score(0.85)));
+    // What has no extent is found in all of the passage, though it should stand in the context.
+    let whole = 0..passage(ChannelKind::Text).text().len();
+    for at in [0, 7, 14, 28] {
+        script.says(200, &entity(at, at));
+        assert_eq!(ask(&presidio).await, Ok(Judgement::redact_span(whole.clone()).category("PERSON").score(0.85)));
+        script.says(200, &detection(at, at));
+        assert_eq!(ask(&detector).await, Ok(Judgement::redact_span(whole.clone()).category("pii").score(0.9)));
+    }
     for (start, end, expected) in [
         (0, 7, Ok(Judgement::clear())),
         (7, 29, Err(Unjudged::Unreadable)),
@@ -217,6 +247,7 @@ async fn a_webhook_rules_by_itself() {
         (r#"{"ruling":"redact"}"#, Ok(Judgement::redact())),
         (r#"{"ruling":"redact","spans":[]}"#, Ok(Judgement::redact())),
         (r#"{"ruling":"redact","spans":[{"start":0,"end":7}]}"#, Ok(Judgement::clear())),
+        (r#"{"ruling":"redact","spans":[{"start":15,"end":15}]}"#, Ok(Judgement::redact_span(0..23))),
         (r#"{"ruling":"terminate"}"#, Ok(Judgement::terminate())),
         (r#"{"ruling":"allow"}"#, Err(Unjudged::Unreadable)),
         (r#"{"ruling":"redact","spans":[{"start":1}]}"#, Err(Unjudged::Unreadable)),
@@ -246,4 +277,27 @@ async fn whatever_goes_wrong_is_a_failure() {
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let nobody = HttpCheck::webhook(Endpoint::new(&format!("http://{gone}")).unwrap(), "EXAMPLE-SECRET");
     assert_eq!(ask(&nobody).await, Err(Unjudged::Failed));
+}
+
+#[test]
+fn a_token_or_secret_that_is_empty_is_none() {
+    for service in [
+        r#"kind = "webhook", url = "http://127.0.0.1:1", secret_env = "JUDGE_KEY""#,
+        r#"kind = "presidio", url = "http://127.0.0.1:1", token_env = "JUDGE_KEY""#,
+    ] {
+        let source = format!("[[check]]\nid = \"tone\"\nmode = \"gate\"\nservice = {{ {service} }}\n");
+        let set = RuleSet::from_toml("policy.toml", &source, Date::parse("2027-01-31").unwrap()).unwrap();
+        assert!(Checks::named_in(&set, |_| Some("EXAMPLE".to_owned())).is_ok());
+        for empty in ["", " "] {
+            let error = Checks::named_in(&set, |_| Some(empty.to_owned())).expect_err("there is no key");
+            assert!(error.faults()[0].reason.contains("`JUDGE_KEY`"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn an_address_ends_where_paths_can_follow() {
+    for url in ["http://127.0.0.1:8000/v1#guard", "http://127.0.0.1:8000/v1?a=b", "http://127.0.0.1:8000#"] {
+        assert!(Endpoint::new(url).is_err(), "{url}");
+    }
 }

@@ -90,8 +90,8 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuardModel {
-    /// [Llama Guard](https://huggingface.co/meta-llama/Llama-Guard-3-8B) 2 to 4. It says `safe`, or `unsafe` and which of
-    /// its categories S1 to S14.
+    /// [Llama Guard](https://huggingface.co/meta-llama/Llama-Guard-3-8B) 3 and 4. It says `safe`, or `unsafe` and which of
+    /// its categories S1 to S14. Those of version 2 have other numbers, so it is not for that.
     LlamaGuard,
     /// [Qwen3Guard-Gen](https://huggingface.co/Qwen/Qwen3Guard-Gen-8B). What it calls controversial has a score of 0.5,
     /// what it calls unsafe of 1.

@@ -37,7 +37,8 @@ impl Checks {
     ///
     /// # Errors
     ///
-    /// If an address is none, a model's file cannot be read, if policies name different services for checks of one id, or the environment lacks a token or a secret; the error lists every fault.
+    /// If an address is none, a model's file cannot be read, policies name different services for checks of one id, or the
+    /// environment lacks a token or a secret, or has it empty; the error lists every fault.
     pub fn named_in(set: &RuleSet, env: impl Fn(&str) -> Option<String>) -> Result<Checks, BuildError> {
         let (mut checks, mut faults) = (Checks::new(), Vec::new());
         let mut named: BTreeMap<&str, &Service> = BTreeMap::new();
@@ -73,7 +74,9 @@ impl Checks {
 fn http_check(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Result<HttpCheck, Fault> {
     let from_env = |variable: &str| {
         let missing = || Fault::new(format!("the environment has no `{variable}`"));
-        env(variable).ok_or_else(|| missing().remedy("set it where holdback is started"))
+        // Anyone could sign with an empty secret.
+        let value = env(variable).filter(|value| !value.trim().is_empty());
+        value.ok_or_else(|| missing().remedy("set it where holdback is started"))
     };
     let endpoint = |at: &Address| {
         let endpoint = Endpoint::new(&at.url).map_err(|error| bad(&at.url, error))?;

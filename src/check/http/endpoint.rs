@@ -46,8 +46,9 @@ impl Endpoint {
         if authority.as_str().contains('@') {
             return Err(EndpointError("it must not carry credentials; send them as a header"));
         }
-        if uri.query().is_some() {
-            return Err(EndpointError("it must not have a query"));
+        // Paths are put behind it, and what parses a URI drops a fragment without a word.
+        if uri.query().is_some() || url.contains('#') {
+            return Err(EndpointError("it must not have a query or a fragment"));
         }
         let base = url.trim_end_matches('/').to_owned();
         Ok(Endpoint { base, headers: HeaderMap::new(), client: Client::new(Trust::default(), CONNECT_TIMEOUT) })

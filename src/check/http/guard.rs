@@ -72,9 +72,13 @@ fn llama_guard(said: &str) -> Result<Vec<Finding>, Unjudged> {
         Some("unsafe") => {
             let named: Vec<Finding> = lines
                 .flat_map(|line| line.split(','))
-                .filter_map(|code| code.trim().strip_prefix('S')?.parse::<usize>().ok())
-                .map(|number| LLAMA_GUARD.get(number.wrapping_sub(1)).copied().unwrap_or(UNSAFE))
-                .map(Finding::new)
+                .map(str::trim)
+                .filter(|code| !code.is_empty())
+                .map(|code| {
+                    let number = code.strip_prefix('S').and_then(|number| number.parse::<usize>().ok());
+                    let known = number.and_then(|number| LLAMA_GUARD.get(number.wrapping_sub(1)));
+                    Finding::new(known.copied().unwrap_or(UNSAFE))
+                })
                 .collect();
             Ok(if named.is_empty() { vec![Finding::new(UNSAFE)] } else { named })
         }
@@ -85,7 +89,7 @@ fn llama_guard(said: &str) -> Result<Vec<Finding>, Unjudged> {
 /// Unsafe in a way that has no name.
 const UNSAFE: &str = "unsafe";
 
-/// S1 to S14 of Llama Guard 3.
+/// S1 to S14 of Llama Guard 3 and 4. In version 2, S5 is specialized advice, S6 privacy, and so on.
 const LLAMA_GUARD: [&str; 14] = [
     "violent_crimes",
     "non_violent_crimes",
@@ -112,14 +116,10 @@ fn qwen3_guard(said: &str) -> Result<Vec<Finding>, Unjudged> {
         Some("Unsafe") => 1.0,
         _ => return Err(Unjudged::Unreadable),
     };
+    // Of an answer that names none, `None` or nothing is the one name: what nobody knows is unsafe, too.
     let names = labelled("Categories:").unwrap_or_default().split(',').map(str::trim);
     let known = |name: &str| QWEN3_GUARD.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
-    let mut findings: Vec<Finding> =
-        names.filter_map(known).map(|category| Finding::new(category).score(score)).collect();
-    if findings.is_empty() {
-        findings.push(Finding::new(UNSAFE).score(score));
-    }
-    Ok(findings)
+    Ok(names.map(|name| Finding::new(known(name).unwrap_or(UNSAFE)).score(score)).collect())
 }
 
 const QWEN3_GUARD: [(&str, &str); 9] = [
@@ -138,10 +138,12 @@ const QWEN3_GUARD: [(&str, &str); 9] = [
 fn yes_or_no(category: &str, said: &str, first: &Value) -> Result<Vec<Finding>, Unjudged> {
     let scored = said.rsplit_once("<score>").and_then(|(_, rest)| rest.split_once("</score>"));
     let word = scored.map_or(said, |(word, _)| word).trim().to_ascii_lowercase();
-    let says_yes = match () {
-        () if word.starts_with("yes") => true,
-        () if word.starts_with("no") => false,
-        () => return Err(Unjudged::Unreadable),
+    // A no is the whole clause: `Nobody`, `No-one` and `No user` begin answers of another kind.
+    let clause = word.split(['\n', '<', '.', ',', ':', ';', '!']).next().unwrap_or_default().trim_end();
+    let says_yes = match word.split(|c: char| !c.is_alphanumeric()).next() {
+        Some("yes") => true,
+        Some("no") if clause == "no" => false,
+        _ => return Err(Unjudged::Unreadable),
     };
     let chances = |wanted: &str| -> f64 {
         let candidates = first["top_logprobs"].as_array().into_iter().flatten();
@@ -171,6 +173,8 @@ mod tests {
         assert_eq!(names(llama_guard("unsafe\nS1,S10")), Ok(vec!["violent_crimes".to_owned(), "hate".to_owned()]));
         assert_eq!(names(llama_guard("unsafe\nS99")), Ok(vec!["unsafe".to_owned()]));
         assert_eq!(names(llama_guard("unsafe")), Ok(vec!["unsafe".to_owned()]));
+        // What has another name is unsafe beside what is known, too.
+        assert_eq!(names(llama_guard("unsafe\nS6,O3")), Ok(vec!["specialized_advice".to_owned(), "unsafe".to_owned()]));
         for said in ["", "I cannot help with that.", "safely"] {
             assert_eq!(llama_guard(said), Err(Unjudged::Unreadable), "{said}");
         }
@@ -183,6 +187,12 @@ mod tests {
         assert_eq!(unsafe_[1], Finding::new("jailbreak").score(1.0));
         let controversial = qwen3_guard("Safety: Controversial\nCategories: None").unwrap();
         assert_eq!(controversial, [Finding::new("unsafe").score(0.5)]);
+        let nameless = qwen3_guard("Safety: Unsafe").unwrap();
+        assert_eq!(nameless, [Finding::new("unsafe").score(1.0)]);
+        assert_eq!(
+            names(qwen3_guard("Safety: Unsafe\nCategories: Politically Sensitive Topics, Weapons")),
+            Ok(vec!["political".to_owned(), "unsafe".to_owned()])
+        );
         assert_eq!(qwen3_guard("Categories: Violent"), Err(Unjudged::Unreadable));
     }
 
@@ -195,6 +205,12 @@ mod tests {
         assert_eq!(yes_or_no("harm", "Yes", &Value::Null), Ok(vec![Finding::new("harm")]));
         assert_eq!(yes_or_no("harm", "No.", &Value::Null), Ok(vec![]));
         assert_eq!(yes_or_no("harm", "<think>no</think>\n<score> yes </score>", &sure), Ok(vec![Finding::new("harm")]));
-        assert_eq!(yes_or_no("harm", "Maybe", &Value::Null), Err(Unjudged::Unreadable));
+        assert_eq!(yes_or_no("harm", "No\n<confidence> High </confidence>", &Value::Null), Ok(vec![]));
+        assert_eq!(yes_or_no("harm", "Yes, it is.", &Value::Null), Ok(vec![Finding::new("harm")]));
+        for said in
+            ["Maybe", "Not safe.", "Nobody should read this.", "No-one should.", "No user should.", "Note: harmful."]
+        {
+            assert_eq!(yes_or_no("harm", said, &Value::Null), Err(Unjudged::Unreadable), "{said}");
+        }
     }
 }

@@ -126,7 +126,8 @@ impl Service<Passage> for HttpCheck {
 }
 
 /// The bytes of a passage that a service speaks of, which counts the characters of the text with its context; `None` if
-/// they are all in the context, and an error if they are not there.
+/// they are all in the context, and an error if they are not there. Of something that has no extent, as of a detector that
+/// judges whole texts, the place is not told: that is all of the passage.
 fn span_of(passage: &Passage, start: &Value, end: &Value) -> Result<Option<Range<usize>>, Unjudged> {
     let text = passage.text_in_context();
     let number = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or(Unjudged::Unreadable);
@@ -136,6 +137,9 @@ fn span_of(passage: &Passage, start: &Value, end: &Value) -> Result<Option<Range
     let until = offsets.nth(end).ok_or(Unjudged::Unreadable)?;
     if from > until {
         return Err(Unjudged::Unreadable);
+    }
+    if from == until {
+        return Ok(Some(0..passage.text().len()));
     }
     let context = passage.context().len();
     let span = from.max(context)..until.max(context);

@@ -9,8 +9,8 @@ impl HttpCheck {
     /// OpenAI's moderation endpoint, and those that follow it, such as Mistral's. The endpoint is the API's base, such as
     /// `https://api.openai.com/v1`.
     ///
-    /// Categories are the API's own (`hate`, `violence/graphic`). A category counts by its score, and where the API gives
-    /// none by its flag.
+    /// Categories are the API's own (`hate`, `violence/graphic`). One that the API flags counts whatever its score, for the API
+    /// has thresholds of its own; the others count by their scores. What is flagged in no category is a finding `flagged`.
     pub fn moderation(endpoint: Endpoint, model: impl Into<String>) -> HttpCheck {
         HttpCheck::new(endpoint, Moderation { model: model.into() })
     }
@@ -30,15 +30,20 @@ impl Api for Moderation {
         let categories = result["categories"].as_object().ok_or(Unjudged::Unreadable)?;
         let finding = |(name, flag): (&String, &Value)| {
             let finding = Finding::new(name.as_str());
-            match (result["category_scores"][name].as_f64(), flag.as_bool()) {
-                (Some(score), _) => Some(Ok(finding.score(score))),
-                (None, Some(true)) => Some(Ok(finding)),
+            match (flag, result["category_scores"][name].as_f64()) {
+                // A score would be measured again.
+                (Value::Bool(true), _) => Some(Ok(finding)),
+                (_, Some(score)) => Some(Ok(finding.score(score))),
                 // Not every category is judged for every kind of input.
-                (None, Some(false)) => None,
-                (None, None) if flag.is_null() => None,
-                (None, None) => Some(Err(Unjudged::Unreadable)),
+                (Value::Bool(false) | Value::Null, None) => None,
+                (_, None) => Some(Err(Unjudged::Unreadable)),
             }
         };
-        Ok(Answer::Findings(categories.iter().filter_map(finding).collect::<Result<_, _>>()?))
+        let mut findings = categories.iter().filter_map(finding).collect::<Result<Vec<_>, _>>()?;
+        let says_why = categories.values().any(|flag| *flag == Value::Bool(true));
+        if result["flagged"] == Value::Bool(true) && !says_why {
+            findings.push(Finding::new("flagged"));
+        }
+        Ok(Answer::Findings(findings))
     }
 }

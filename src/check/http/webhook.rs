@@ -28,8 +28,8 @@ impl HttpCheck {
     /// ```
     ///
     /// where `ruling` is `clear`, `flag`, `redact` or `terminate`, and all else may be absent. Spans are in characters (Unicode
-    /// code points) of the context and the text in one, and without them a redaction is of all the text. The schemas of both
-    /// are `docs/webhook-request.schema.json` and `docs/webhook-response.schema.json`.
+    /// code points) of the context and the text in one; without them, or by one that is empty, a redaction is of all the text.
+    /// The schemas of both are `docs/webhook-request.schema.json` and `docs/webhook-response.schema.json`.
     ///
     /// The header `x-holdback-signature: t=TIME,v1=HEX` has the time in seconds since 1970 and the HMAC-SHA256, under
     /// `secret`, of that time, a full stop and the body. Refuse what is old, and compare in constant time.
