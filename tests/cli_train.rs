@@ -6,7 +6,7 @@ mod binary;
 use binary::{Run, file, run};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use holdback::check::linear::{Consequence, Linear, LinearCheck};
+use holdback::check::linear::{Linear, LinearCheck};
 use holdback::hold::Ruling;
 use std::fs;
 use std::io::Write;
@@ -50,7 +50,7 @@ fn a_trained_model_answers_for_a_check() {
     assert!(run.out.contains(&format!("written to {}", path.display())), "{}", run.out);
 
     let model = Linear::from_json(&fs::read(path).unwrap()).unwrap();
-    let check = LinearCheck::new(model).on("spam", Consequence::redact()).unwrap();
+    let check = LinearCheck::new(model);
     assert_eq!(check.judge("you hit the jackpot").ruling, Ruling::Redact);
     assert_eq!(check.judge("it rains, so we have tea").ruling, Ruling::Clear);
 }
