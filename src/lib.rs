@@ -66,7 +66,7 @@ pub mod body;
 pub mod check;
 #[cfg(feature = "http-checks")]
 pub mod net;
-#[cfg(feature = "body")]
+#[cfg(feature = "tower")]
 pub mod quota;
 #[cfg(feature = "sidecar")]
 pub mod sidecar;

@@ -13,7 +13,9 @@ pub use check::CheckInfo;
 pub(crate) use check::CompiledCheck;
 pub(crate) use limit::CompiledLimit;
 pub use lint::{Cost, Delay, Lint};
-pub(crate) use quota::{CompiledQuota, Counted};
+pub(crate) use quota::CompiledQuota;
+#[cfg(feature = "tower")]
+pub(crate) use quota::Counted;
 pub(crate) use replace::Cover;
 
 use crate::rule::{Action, Lowered, Validator};
@@ -236,7 +238,7 @@ impl Policy {
         &self.inner.limits
     }
 
-    #[cfg(feature = "body")]
+    #[cfg(feature = "tower")]
     pub(crate) fn quotas(&self) -> &[CompiledQuota] {
         &self.inner.quotas
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// A quota of a policy.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "layers count"))]
 pub(crate) struct CompiledQuota {
     pub(crate) id: Arc<str>,
     pub(crate) counts: Counted,
@@ -25,6 +26,7 @@ pub(crate) struct CompiledQuota {
 
 /// What a quota counts.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "layers count"))]
 pub(crate) enum Counted {
     /// Findings of these rules and checks.
     Findings(BTreeSet<Arc<str>>),

@@ -18,7 +18,7 @@ pub enum RequestTreatment {
     Untouched,
     /// It went on with other bytes.
     Edited,
-    /// Its content cannot be moderated, and [`OtherContent::Pass`] let it through.
+    /// Its content cannot be moderated, and [`OtherContent::Pass`](super::OtherContent::Pass) let it through.
     Passed,
     /// It did not go on.
     Refused,
