@@ -38,6 +38,7 @@ fn check(case: &Case) -> Result<(), String> {
         Limit::bytes("bytes", bytes),
         Limit::findings("findings", "*", Severity::Info, rng.between(1, 3) as u32),
         Limit::repeats("repeats", 2, 6),
+        Limit::scripts("scripts", ["Greek"], rng.between(1, 9) as u64),
     ];
     let limits: Vec<Limit> = limits.into_iter().filter(|_| rng.chance(60)).collect();
     let builder = Policy::builder().rules(write::rules(case)).max_hold(case.max_hold);

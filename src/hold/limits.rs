@@ -5,6 +5,7 @@ use crate::policy::{ChannelKind, CompiledLimit, Policy, Reason, Verdict};
 use crate::rule::{Action, LimitKind};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use unicode_script::{Script, UnicodeScript};
 
 /// What a stream has had so far: for each limit, in its own measure.
 ///
@@ -41,6 +42,8 @@ pub(super) struct Limits {
     pub(super) tally: Tally,
     /// For each limit of repeats what was said of late.
     loops: Vec<(usize, Loop)>,
+    /// The letters that were said, if a limit counts those of some scripts.
+    letters: Option<Letters>,
 }
 
 impl Limits {
@@ -52,7 +55,10 @@ impl Limits {
             LimitKind::Repeats { times, min_bytes } => Some((at, Loop::new(times, min_bytes))),
             _ => None,
         };
-        Some(Box::new(Limits { kind, tally: Tally::under(policy)?, loops: watching().filter_map(of_limit).collect() }))
+        let loops = watching().filter_map(of_limit).collect();
+        let letters =
+            watching().any(|(_, limit)| matches!(limit.kind, LimitKind::Scripts { .. })).then(Letters::default);
+        Some(Box::new(Limits { kind, tally: Tally::under(policy)?, loops, letters }))
     }
 
     /// How much of what comes may still be said, and the limit that is reached then, if one is; reports those that only
@@ -65,6 +71,7 @@ impl Limits {
         verdicts: &mut Vec<Verdict>,
     ) -> Admitted {
         let mut first = None;
+        let scripts = self.letters.as_mut().map(|letters| letters.take(delta)).unwrap_or_default();
         let mut had = self.tally.had();
         for (at, limit) in policy.limits().iter().enumerate().filter(|(_, limit)| limit.watches(self.kind)) {
             let reached_at = match limit.kind {
@@ -77,7 +84,15 @@ impl Limits {
                     let found = self.loops.iter_mut().find(|(of, _)| *of == at).and_then(|(_, said)| said.take(delta));
                     found.filter(|_| had[at] == 0)
                 }
-                LimitKind::Findings { .. } => None,
+                LimitKind::Scripts { ref allowed, letters } => {
+                    let before = had[at];
+                    let is_foreign = |(script, _): &&(Script, usize)| !allowed.contains(script);
+                    let foreign: Vec<usize> = scripts.iter().filter(is_foreign).map(|(_, end)| *end).collect();
+                    had[at] += foreign.len() as u64;
+                    let last = foreign.get(letters.saturating_sub(before + 1) as usize).copied();
+                    last.filter(|_| before < letters)
+                }
+                LimitKind::Findings { .. } | LimitKind::UnknownScript(_) => None,
             };
             let Some(reached_at) = reached_at else { continue };
             if !limit.is_enforced {
@@ -148,6 +163,43 @@ impl Account {
 impl Stop {
     pub(super) fn by_limit(policy: &Policy, place: usize, at: u64) -> Stop {
         Stop { rank: policy.rank_of_limit(place), at, verdict: verdict(&policy.limits()[place], at) }
+    }
+}
+
+/// Tells of which scripts the letters of a text are, however it is cut.
+#[derive(Clone, Debug, Default)]
+struct Letters {
+    /// The beginning of a character of which the rest has not come.
+    begun: Vec<u8>,
+}
+
+impl Letters {
+    /// Takes text; gives back the scripts of its letters, and behind which of its bytes each of them ends.
+    fn take(&mut self, text: &[u8]) -> Vec<(Script, usize)> {
+        let ends = text.iter().enumerate().filter_map(|(at, byte)| Some((self.byte(*byte)?, at + 1)));
+        ends.filter(|(c, _)| c.is_alphabetic())
+            .map(|(c, end)| (c.script(), end))
+            .filter(|(script, _)| !matches!(script, Script::Common | Script::Inherited))
+            .collect()
+    }
+
+    /// The character that ends with this byte.
+    fn byte(&mut self, byte: u8) -> Option<char> {
+        self.begun.push(byte);
+        match std::str::from_utf8(&self.begun) {
+            Ok(whole) => {
+                let c = whole.chars().next();
+                self.begun.clear();
+                c
+            }
+            Err(error) if error.error_len().is_none() => None,
+            Err(_) => {
+                // What came before is no character, but this may begin one.
+                let is_alone = self.begun.len() == 1;
+                self.begun.clear();
+                if is_alone { None } else { self.byte(byte) }
+            }
+        }
     }
 }
 
@@ -237,6 +289,21 @@ mod tests {
         assert_eq!(reached(3, 40, &"-".repeat(50)), Some(40));
         let long = "abcdefghij".repeat(3) + &"0123456789 ".repeat(180);
         assert_eq!(reached(2, 9_000, &long), None);
+    }
+
+    #[test]
+    fn letters_are_told_at_every_cut() {
+        let text = "aß 1\u{301}π中😀й".to_owned().into_bytes();
+        let text = [&text[..], b"\xe4\xb8x\xd0", "и".as_bytes()].concat();
+        let whole = Letters::default().take(&text);
+        let scripts: Vec<&str> = whole.iter().map(|(script, _)| script.short_name()).collect();
+        assert_eq!(scripts, ["Latn", "Latn", "Grek", "Hani", "Cyrl", "Latn", "Cyrl"]);
+        for cut in 0..text.len() {
+            let mut letters = Letters::default();
+            let mut told = letters.take(&text[..cut]);
+            told.extend(letters.take(&text[cut..]).into_iter().map(|(script, end)| (script, cut + end)));
+            assert_eq!(told, whole, "cut at {cut}");
+        }
     }
 
     #[test]

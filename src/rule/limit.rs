@@ -2,6 +2,7 @@
 
 use super::{ChannelKind, Conduct, Severity};
 use crate::error::Fault;
+use unicode_script::Script;
 
 /// A limit of a stream. At it the stream ends.
 ///
@@ -33,6 +34,10 @@ pub(crate) enum LimitKind {
     Findings { rules: String, min_severity: Severity, count: u32 },
     /// The same stretch of text so many times in a row, and so many bytes of it at least.
     Repeats { times: u32, min_bytes: u32 },
+    /// So many letters of other scripts than these.
+    Scripts { allowed: Vec<Script>, letters: u64 },
+    /// So many letters of other scripts than this, which nobody knows.
+    UnknownScript(String),
 }
 
 impl Limit {
@@ -51,6 +56,33 @@ impl Limit {
     /// bytes of it in all, so that a row of dashes is none.
     pub fn repeats(id: impl Into<String>, times: u32, min_bytes: u32) -> Limit {
         Limit::new(id, LimitKind::Repeats { times, min_bytes })
+    }
+
+    /// So many letters of other scripts than these, for answers in other languages than users read, or models that have lost
+    /// themselves. Scripts have their names or codes of [UAX 24](https://www.unicode.org/reports/tr24/), such as `Latin`,
+    /// `Han` or `Cyrl`; digits, punctuation and emoji belong to none.
+    ///
+    /// ```
+    /// use holdback::rule::Limit;
+    /// use holdback::{Channel, ChannelKind, Policy};
+    ///
+    /// let policy = Policy::builder().limit(Limit::scripts("latin", ["Latin"], 2)).build()?;
+    /// let mut channel = Channel::new(&policy, ChannelKind::Text);
+    /// let mut out = Vec::new();
+    /// channel.push("π = 3.14, and ζ is something else".as_bytes()).write_to(&mut out);
+    /// assert_eq!(out, "π = 3.14, and ζ".as_bytes());
+    /// # Ok::<(), holdback::BuildError>(())
+    /// ```
+    pub fn scripts<S: AsRef<str>>(id: impl Into<String>, allowed: impl IntoIterator<Item = S>, letters: u64) -> Limit {
+        let script = |name: &str| Script::from_full_name(name).or_else(|| Script::from_short_name(name));
+        let mut scripts = Vec::new();
+        for name in allowed {
+            match script(name.as_ref()) {
+                Some(script) => scripts.push(script),
+                None => return Limit::new(id, LimitKind::UnknownScript(name.as_ref().to_owned())),
+            }
+        }
+        Limit::new(id, LimitKind::Scripts { allowed: scripts, letters })
     }
 
     fn new(id: impl Into<String>, kind: LimitKind) -> Limit {
@@ -76,8 +108,15 @@ impl Limit {
 
     /// What is wrong with it.
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        let wrong = match self.kind {
-            LimitKind::Bytes(0) | LimitKind::Findings { count: 0, .. } => Some("nothing at all may be said"),
+        if let LimitKind::UnknownScript(name) = &self.kind {
+            let fault = Fault::new(format!("there is no script `{name}`")).rule(&self.id);
+            return vec![fault.remedy("name it as Unicode does, such as `Latin`, `Han` or `Cyrl`")];
+        }
+        let wrong = match &self.kind {
+            LimitKind::Scripts { allowed, .. } if allowed.is_empty() => Some("no script is allowed"),
+            LimitKind::Bytes(0) | LimitKind::Findings { count: 0, .. } | LimitKind::Scripts { letters: 0, .. } => {
+                Some("nothing at all may be said")
+            }
             LimitKind::Repeats { times: 0 | 1, .. } => Some("what is said once is repeated already"),
             _ if self.channels.contains(&ChannelKind::Prompt) => Some("a prompt is no channel of a response"),
             _ => None,

@@ -25,13 +25,19 @@ pub(super) fn read_limit(keys: &mut Keys<'_, '_>) -> Option<Limit> {
             Some(Limit::repeats(&id, times?, min_bytes?))
         })
         .flatten(),
+        keys.table("scripts", |keys| {
+            let (allowed, letters) = (keys.texts("allowed"), needed_count(keys, "letters"));
+            let allowed = allowed.map(Spanned::into_inner).unwrap_or_default();
+            Some(Limit::scripts(&id, allowed.iter().map(Spanned::get_ref), letters?.into()))
+        })
+        .flatten(),
     ];
     let channels = read_channels(keys);
     let is_on_trial = keys.switch("monitor") == Some(true);
     let mut written = limits.into_iter().flatten();
     let (Some(mut limit), None) = (written.next(), written.next()) else {
         let fault = Fault::new("the limit does not limit one thing");
-        keys.fault(keys.span(), fault.remedy("write exactly one of `bytes`, `findings` and `repeats`"));
+        keys.fault(keys.span(), fault.remedy("write exactly one of `bytes`, `findings`, `repeats` and `scripts`"));
         return None;
     };
     limit.channels = channels.unwrap_or_default();

@@ -225,6 +225,10 @@ fn limit() -> Value {
             "times": whole("So many times in a row"),
             "min_bytes": whole("And so many bytes in all"),
         }), &["times", "min_bytes"]),
+        "scripts": table("Letters of other scripts", json!({
+            "allowed": texts("The scripts that may be used, by Unicode's names, such as Latin or Han"),
+            "letters": whole("So many letters of others end the stream"),
+        }), &["allowed", "letters"]),
         "channels": words("The texts of a response that count; all if missing", kinds.map(ChannelKind::name)),
         "monitor": switch("The limit is on trial: it only reports"),
     })
