@@ -4,7 +4,7 @@
 mod binary;
 mod scripted;
 
-use binary::{holdback, run};
+use binary::{file, holdback, run};
 use futures_util::{SinkExt, StreamExt};
 use scripted::{LAST_EVENTS, Upstream, event, open, soon};
 use std::io::{BufRead, BufReader, Read};
@@ -121,6 +121,45 @@ async fn an_open_address_is_a_loud_warning() {
     let (code, logs) = proxy.ended();
     assert_eq!(code, Some(0), "{logs}");
     assert!(logs.contains("\"WARN\"") && logs.contains("anyone who reaches this address"), "{logs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_that_left_unjudged_is_a_loud_warning() {
+    let upstream = Upstream::new().await;
+    // Nobody answers at the discard port.
+    let policy = file(
+        "proxy_unjudged.toml",
+        r#"
+        [[check]]
+        id         = "names"
+        mode       = "gate"
+        on_failure = "release"
+        service    = { kind = "presidio", url = "http://127.0.0.1:9" }
+
+        [[check]]
+        id         = "on-trial"
+        mode       = "trail"
+        monitor    = true
+        service    = { kind = "presidio", url = "http://127.0.0.1:9" }
+        "#,
+    );
+    let proxy = Proxy::start_with("127.0.0.1:0", &upstream.url(), &["--policy", policy.to_str().unwrap()]);
+    let (mut client, mut exchange) = open(proxy.address, &upstream, "text/event-stream").await;
+    exchange.say(&event("Zoe sends it. ")).await;
+    exchange.say(LAST_EVENTS).await;
+    exchange.finish().await;
+    let heard = client.hear_all().await;
+    assert!(heard.contains("Zoe sends it. ") && heard.ends_with(LAST_EVENTS), "{heard}");
+    drop(client);
+
+    proxy.signal("TERM");
+    let (code, logs) = tokio::task::spawn_blocking(|| proxy.ended()).await.unwrap();
+    assert_eq!(code, Some(0), "{logs}");
+    let logs = logs.lines().map(|line| serde_json::from_str(line).expect("each line is JSON"));
+    let warnings: Vec<serde_json::Value> = logs.filter(|log: &serde_json::Value| log["level"] == "WARN").collect();
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!(warning["checks"], "names");
+    assert!(warning["message"].as_str().is_some_and(|message| message.contains("unjudged")), "{warning}");
 }
 
 #[test]

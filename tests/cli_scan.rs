@@ -94,6 +94,54 @@ fn check_shows_which_way_a_rule_looks() {
 }
 
 #[test]
+fn check_shows_limits_and_quotas_and_what_the_environment_lacks() {
+    let policy = file(
+        "check_beside.toml",
+        r#"
+[policy]
+hash_key_env = "HOLDBACK_TESTS_NEVER_SET_KEY"
+[[rule]]
+id = "a.word"
+literals = ["Nightjar"]
+severity = "high"
+[[check]]
+id = "a.tone"
+mode = "gate"
+service = { kind = "webhook", url = "http://127.0.0.1:1", secret_env = "HOLDBACK_TESTS_NEVER_SET" }
+[[check]]
+id = "a.names"
+mode = "gate"
+service = { kind = "presidio", url = "http://127.0.0.1:1", token_env = "PATH" }
+[[limit]]
+id = "a.loop"
+repeats = { times = 5, min_bytes = 200 }
+[[quota]]
+id = "a.strikes"
+findings = { rules = "a.*", min_severity = "high", count = 3 }
+within_s = 3600
+per = "x-user"
+refuse_s = 60
+"#,
+    );
+    let path = policy.to_str().unwrap();
+    let text = run(&["check", path], "");
+    assert_eq!(text.code, 0, "{}", text.err);
+    for line in [
+        "  a.loop: a limit, a stream ends at the same 5 times in a row, 200 bytes at least\n",
+        "  a.strikes: a quota, 3 findings of `a.*`, high at least within 3600 s, for each `x-user`, then refused for 60 s\n",
+        "  note: the environment has no `HOLDBACK_TESTS_NEVER_SET` here, which the file needs where it runs\n",
+    ] {
+        assert!(text.out.contains(line), "{line} in\n{}", text.out);
+    }
+    let json = run(&["check", "--json", path], "");
+    let [checked] = &lines(&json.out)[..] else { panic!("{}", json.out) };
+    assert_eq!(checked["missing_env"], json!(["HOLDBACK_TESTS_NEVER_SET", "HOLDBACK_TESTS_NEVER_SET_KEY"]));
+    assert_eq!(checked["limits"][0]["id"], "a.loop");
+    assert_eq!(checked["quotas"][0]["id"], "a.strikes");
+    assert_eq!(checked["faults"], json!([]));
+}
+
+#[test]
 fn check_shows_every_fault_in_its_place() {
     let path = file("check_bad.toml", "[[rule]]\nid = \"a\"\nregexx = \"b\"\n\n[[rule]]\nid = \"c\"\nregex = \"(\"\n");
     let run = run(&["check", path.to_str().unwrap()], "");

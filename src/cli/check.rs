@@ -7,10 +7,15 @@ use super::{Exit, diagnostics};
 use holdback::check::Checks;
 use holdback::error::Fault;
 use holdback::policy::{Cost, Direction, HoldBound};
+use holdback::rule::RuleSet;
 use holdback::{ChannelKind, Policy};
 use overlap::{Overlap, overlaps};
 use serde::Serialize;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::env;
 use std::io::{self, LineWriter, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
@@ -31,6 +36,10 @@ struct Checked<'a> {
     warnings: Vec<Told<'a>>,
     rules: Vec<CheckedRule<'a>>,
     checks: Vec<CheckedCheck<'a>>,
+    limits: Vec<CheckedLimit>,
+    quotas: Vec<CheckedLimit>,
+    /// Environment variables that the policy needs where it runs, and that are not set here.
+    missing_env: Vec<String>,
     /// Share of the tokens of ordinary text that leave at once, 0 to 1, under all rules for responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     released_at_once: Option<f64>,
@@ -80,6 +89,37 @@ struct CheckedCheck<'a> {
     has_service: bool,
 }
 
+/// A limit or a quota.
+#[derive(Serialize)]
+struct CheckedLimit {
+    id: String,
+    /// What is enough, in words.
+    most: String,
+}
+
+/// What a file says that is not in its rules.
+struct Beside {
+    /// The checks that the file says who answers for.
+    answered: Vec<String>,
+    limits: Vec<CheckedLimit>,
+    quotas: Vec<CheckedLimit>,
+    missing_env: Vec<String>,
+}
+
+impl Beside {
+    fn of(set: &RuleSet, variables: BTreeSet<String>) -> Beside {
+        let answered = set.checks().filter(|(_, service)| service.is_some());
+        let limit = |id: &str, most: String| CheckedLimit { id: id.to_owned(), most };
+        let is_missing = |name: &String| env::var_os(name).is_none_or(|value| value.is_empty());
+        Beside {
+            answered: answered.map(|(check, _)| check.id().to_owned()).collect(),
+            limits: set.limits().iter().map(|it| limit(it.id(), it.to_string())).collect(),
+            quotas: set.quotas().iter().map(|it| limit(it.id(), it.to_string())).collect(),
+            missing_env: variables.into_iter().filter(is_missing).collect(),
+        }
+    }
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut exit = Exit::Fine;
     let mut output = LineWriter::new(io::stdout().lock());
@@ -98,22 +138,27 @@ fn check(file: &Path, in_json: bool, output: &mut impl Write) -> anyhow::Result<
         Err(error) => return faulty(file, error.faults(), in_json, output),
     };
     let (warnings, overlaps) = (set.warnings().to_vec(), overlaps(&set));
-    // Tokens are where the policy runs, not where it is checked.
-    if let Err(error) = Checks::named_in(&set, |_| Some("EXAMPLE".to_owned())) {
+    // Tokens are where the policy runs, not where it is checked: one that is missing here is no fault.
+    let keys = iter::once(&set).chain(set.chosen_sets()).filter_map(RuleSet::hash_key_env);
+    let variables: RefCell<BTreeSet<String>> = RefCell::new(keys.map(str::to_owned).collect());
+    let example = |name: &str| {
+        variables.borrow_mut().insert(name.to_owned());
+        Some("EXAMPLE".to_owned())
+    };
+    if let Err(error) = Checks::named_in(&set, example) {
         return faulty(file, error.faults(), in_json, output);
     }
-    let answered: Vec<String> =
-        set.checks().filter(|(_, service)| service.is_some()).map(|(check, _)| check.id().to_owned()).collect();
+    let beside = Beside::of(&set, variables.into_inner());
     for chosen in set.chosen_sets() {
-        if let Err(error) = policy::of_set(chosen.clone())?.build() {
+        if let Err(error) = policy::example_of(chosen.clone()).build() {
             return faulty(file, error.faults(), in_json, output);
         }
     }
-    let policy = match policy::of_set(set)?.build() {
+    let policy = match policy::example_of(set).build() {
         Ok(policy) => policy,
         Err(error) => return faulty(file, error.faults(), in_json, output),
     };
-    let checked = Checked::of(file, &policy, &warnings, &overlaps, &answered);
+    let checked = Checked::of(file, &policy, &warnings, &overlaps, beside);
     if in_json {
         serde_json::to_writer(&mut *output, &checked)?;
         writeln!(output)?;
@@ -133,6 +178,9 @@ fn faulty(file: &Path, faults: &[Fault], in_json: bool, output: &mut impl Write)
             warnings: Vec::new(),
             rules: Vec::new(),
             checks: Vec::new(),
+            limits: Vec::new(),
+            quotas: Vec::new(),
+            missing_env: Vec::new(),
             released_at_once: None,
             mean_tokens: None,
             states: 0,
@@ -166,7 +214,7 @@ impl<'a> Checked<'a> {
         policy: &'a Policy,
         warnings: &'a [Fault],
         overlaps: &[Overlap],
-        answered: &[String],
+        beside: Beside,
     ) -> Checked<'a> {
         let rules = policy.rules().map(|rule| {
             let Cost { bound, delay, states, lints, .. } = rule.cost();
@@ -189,7 +237,7 @@ impl<'a> Checked<'a> {
             mode: check.mode().name(),
             deadline_ms: check.deadline().as_millis(),
             on_failure: check.on_failure().name(),
-            has_service: answered.iter().any(|id| id == check.id()),
+            has_service: beside.answered.iter().any(|id| id == check.id()),
         });
         let checks = checks.collect();
         let delay = policy.delay(ChannelKind::Text);
@@ -200,6 +248,9 @@ impl<'a> Checked<'a> {
             warnings: warnings.iter().map(Told::of).collect(),
             rules,
             checks,
+            limits: beside.limits,
+            quotas: beside.quotas,
+            missing_env: beside.missing_env,
             released_at_once: delay.map(|delay| delay.released_at_once),
             mean_tokens: delay.map(|delay| delay.mean_tokens),
             states: policy.states(),
@@ -234,6 +285,15 @@ impl<'a> Checked<'a> {
             if !has_service {
                 writeln!(output, "      note: the file does not say who answers, so whoever runs the policy must")?;
             }
+        }
+        for CheckedLimit { id, most } in &self.limits {
+            writeln!(output, "  {id}: a limit, a stream ends at {most}")?;
+        }
+        for CheckedLimit { id, most } in &self.quotas {
+            writeln!(output, "  {id}: a quota, {most}")?;
+        }
+        for name in &self.missing_env {
+            writeln!(output, "  note: the environment has no `{name}` here, which the file needs where it runs")?;
         }
         let watching = |way: Direction| self.rules.iter().filter(|rule| looks(rule.direction, way)).count();
         let (requests, responses) = (watching(Direction::Request), watching(Direction::Response));

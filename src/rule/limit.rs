@@ -2,6 +2,7 @@
 
 use super::{ChannelKind, Conduct, Severity};
 use crate::error::Fault;
+use std::fmt;
 use unicode_script::Script;
 
 /// A limit of a stream. At it the stream ends.
@@ -125,5 +126,26 @@ impl Limit {
             .map(|reason| Fault::new(reason).rule(&self.id).remedy("raise the limit, or leave it out"))
             .into_iter()
             .collect()
+    }
+}
+
+impl fmt::Display for Limit {
+    /// What ends a stream, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            LimitKind::Bytes(bytes) => write!(f, "{bytes} bytes of text")?,
+            LimitKind::Findings { rules, min_severity, count } => {
+                write!(f, "{count} findings of `{rules}`, {} at least", min_severity.name())?;
+            }
+            LimitKind::Repeats { times, min_bytes } => {
+                write!(f, "the same {times} times in a row, {min_bytes} bytes at least")?;
+            }
+            LimitKind::Scripts { allowed, letters } => {
+                let names: Vec<&str> = allowed.iter().map(|script| script.full_name()).collect();
+                write!(f, "{letters} letters of other scripts than {}", names.join(", "))?;
+            }
+            LimitKind::UnknownScript(name) => write!(f, "letters of other scripts than `{name}`")?,
+        }
+        f.write_str(if self.conduct == Conduct::Monitor { " (monitor)" } else { "" })
     }
 }

@@ -3,6 +3,7 @@
 use super::Conduct;
 use super::Severity;
 use crate::error::Fault;
+use std::fmt;
 use std::time::Duration;
 
 /// What one caller may have within a time, all of its streams together. Once it has had that, its requests are refused with
@@ -123,5 +124,27 @@ impl Quota {
             _ => None,
         };
         fault.map(|(reason, remedy)| Fault::new(reason).rule(&self.id).remedy(remedy)).into_iter().collect()
+    }
+}
+
+impl fmt::Display for Quota {
+    /// What one caller may have, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            QuotaKind::Findings { rules, min_severity, count } => {
+                write!(f, "{count} findings of `{rules}`, {} at least", min_severity.name())?;
+            }
+            QuotaKind::Bytes(bytes) => write!(f, "{bytes} bytes")?,
+            QuotaKind::Requests(requests) => write!(f, "{requests} requests")?,
+        }
+        write!(f, " within {} s", self.within.as_secs())?;
+        match &self.per {
+            Some(header) => write!(f, ", for each `{header}`")?,
+            None => f.write_str(", for all callers together")?,
+        }
+        if let Some(time) = self.refuse {
+            write!(f, ", then refused for {} s", time.as_secs())?;
+        }
+        f.write_str(if self.conduct == Conduct::Monitor { " (monitor)" } else { "" })
     }
 }

@@ -3,11 +3,12 @@
 use super::metrics::Metrics;
 use super::reply::{self, Unanswered};
 use crate::hold::{Judgement, Unjudged};
-use crate::policy::{ChannelKind, Verdict};
+use crate::policy::{ChannelKind, Reason, Verdict};
+use crate::rule::OnFailure;
 use crate::tower::{RequestTreatment, Treatment};
 use crate::wire::{Ending, Observer, Refused};
 use http::{Extensions, HeaderValue, Method, StatusCode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub struct Account {
     pub upstream_error: Option<String>,
     /// Verdicts by rule, action, and whether that was taken.
     pub verdicts: BTreeMap<(Arc<str>, &'static str, bool), u64>,
+    /// Checks that failed and let text go unjudged; for what a rule holds, the rule.
+    pub unjudged: BTreeSet<Arc<str>>,
     /// What was released, and what it waited for.
     pub held: Held,
     /// Bytes of content that the upstream sent, as it had them coded.
@@ -83,6 +86,7 @@ impl Account {
             refusal: None,
             upstream_error: None,
             verdicts: BTreeMap::new(),
+            unjudged: BTreeSet::new(),
             held: Held::default(),
             upstream_bytes: 0,
             downstream_bytes: 0,
@@ -141,6 +145,15 @@ impl Account {
             overhead_ms = millis(self.overhead),
             "response"
         );
+        if !self.unjudged.is_empty() {
+            let checks: Vec<&str> = self.unjudged.iter().map(|check| &**check).collect();
+            tracing::warn!(
+                request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok()),
+                path = self.path,
+                checks = checks.join(" "),
+                "text left unjudged: a check failed, and releases what it fails on"
+            );
+        }
         if self.treatment == Some(Treatment::Passed) {
             tracing::warn!(path = self.path, "a response passed unmoderated: its content cannot be read");
         }
@@ -281,7 +294,13 @@ impl Drop for Open {
 
 impl Observer for Book {
     fn verdict(&mut self, _: ChannelKind, verdict: &Verdict) {
-        *self.account().verdicts.entry((verdict.rule.clone(), verdict.action, verdict.enforced)).or_default() += 1;
+        let mut account = self.account();
+        *account.verdicts.entry((verdict.rule.clone(), verdict.action, verdict.enforced)).or_default() += 1;
+        // On a check that is on trial nothing depends.
+        let is_unjudged = verdict.reason == Reason::Unjudged && verdict.action == OnFailure::Release.name();
+        if is_unjudged && verdict.enforced {
+            account.unjudged.insert(verdict.rule.clone());
+        }
     }
 
     fn release(&mut self, bytes: usize, held: Duration) {
