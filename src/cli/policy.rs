@@ -238,8 +238,9 @@ pub(super) fn count(rules: usize) -> String {
 /// Adds a rule set, with the key that it says is in the environment.
 fn add(mut builder: PolicyBuilder, set: RuleSet) -> Result<PolicyBuilder, BadPolicy> {
     if let Some(variable) = set.hash_key_env() {
-        let key = env::var(variable)
-            .map_err(|_| BadPolicy::new(format_args!("the environment has no `{variable}`, the key of `{{hash8}}`")))?;
+        let key = env::var(variable).ok().filter(|key| !key.trim().is_empty()).ok_or_else(|| {
+            BadPolicy::new(format_args!("the environment has no `{variable}`, the key of `{{hash8}}`"))
+        })?;
         builder = builder.hash_key(key);
     }
     Ok(builder.rule_set(set))
