@@ -42,6 +42,12 @@ impl Choice {
     }
 }
 
+/// Whether a header can be called so (a token of RFC 9110, 5.6.2).
+pub(super) fn is_header_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use super::Conduct;
 use super::Severity;
+use super::choice::is_header_name;
 use crate::error::Fault;
 use std::fmt;
 use std::time::Duration;
@@ -111,14 +112,12 @@ impl Quota {
 
     /// What is wrong with it.
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        // The characters of a token (RFC 9110, 5.6.2).
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let fault = match &self.per {
             _ if self.kind.most() == 0 => Some(("nothing at all may be asked for", "raise the quota, or leave it out")),
             _ if self.within.is_zero() || self.refuse.is_some_and(|time| time.is_zero()) => {
                 Some(("it counts for no time at all", "give at least one second"))
             }
-            Some(header) if header.is_empty() || !header.bytes().all(is_token) => {
+            Some(header) if !is_header_name(header) => {
                 Some(("`per` cannot be the name of a header", "name a request header, such as `authorization`"))
             }
             _ => None,

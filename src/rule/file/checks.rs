@@ -172,54 +172,60 @@ fn read_share(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<f64> {
 }
 
 fn read_service(keys: &mut Keys<'_, '_>, measures: Measures) -> Option<Service> {
-    let kind = keys.needed_word("kind", &KINDS);
     let span: Range<usize> = keys.span();
     let (file, line) = keys.place(span.start);
-    if let Some(Kind::Linear) = kind {
-        let model = keys.needed_text("file")?;
-        let kind = ServiceKind::Linear { file: beside(&file, model.get_ref()) };
-        return Some(Service { kind, measures, file, span, line });
-    }
-    let (url, token_env) = (keys.needed_text("url"), text(keys, "token_env"));
-    let at = url.map(|url| Address { url: url.into_inner(), token_env });
-    let mut needed = |key| keys.needed_text(key).map(Spanned::into_inner);
-    let kind = match kind? {
-        Kind::Linear => unreachable!("it has no address"),
+    let Some(kind) = keys.needed_word("kind", &KINDS) else {
+        // Which other keys there may be nobody can say then.
+        keys.every(|_, _, _| None::<()>);
+        return None;
+    };
+    let kind = match kind {
+        Kind::Linear => {
+            let model = keys.needed_text("file")?;
+            ServiceKind::Linear { file: beside(&file, model.get_ref()) }
+        }
         Kind::Moderation => {
-            let model = needed("model");
+            let (at, model) = (read_address(keys), needed(keys, "model"));
             ServiceKind::Moderation { at: at?, model: model? }
         }
         Kind::Guard => {
-            let model = needed("model");
-            let guard = read_guard(keys);
+            let (at, model, guard) = (read_address(keys), needed(keys, "model"), read_guard(keys));
             ServiceKind::Guard { at: at?, model: model?, guard: guard? }
         }
         Kind::Detector => {
-            let id = needed("id");
+            let (at, id) = (read_address(keys), needed(keys, "id"));
             ServiceKind::Detector { at: at?, id: id? }
         }
         Kind::Presidio => {
-            let language = text(keys, "language").unwrap_or_else(|| "en".to_owned());
-            ServiceKind::Presidio { at: at?, language }
+            let (at, language) = (read_address(keys), text(keys, "language"));
+            ServiceKind::Presidio { at: at?, language: language.unwrap_or_else(|| "en".to_owned()) }
         }
         Kind::Webhook => {
-            let secret_env = needed("secret_env");
+            let (at, secret_env) = (read_address(keys), needed(keys, "secret_env"));
             ServiceKind::Webhook { at: at?, secret_env: secret_env? }
         }
     };
     Some(Service { kind, measures, file, span, line })
 }
 
+fn read_address(keys: &mut Keys<'_, '_>) -> Option<Address> {
+    let (url, token_env) = (needed(keys, "url"), text(keys, "token_env"));
+    url.map(|url| Address { url, token_env })
+}
+
+fn needed(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<String> {
+    keys.needed_text(key).map(Spanned::into_inner)
+}
+
 fn read_guard(keys: &mut Keys<'_, '_>) -> Option<GuardModel> {
     let name = keys.needed_word("guard", &GUARDS)?;
-    let mut needed = |key| keys.needed_text(key).map(Spanned::into_inner);
     Some(match name {
         GuardName::LlamaGuard => GuardModel::LlamaGuard,
         GuardName::Qwen3Guard => GuardModel::Qwen3Guard,
         GuardName::ShieldGemma => {
-            let (category, guideline) = (needed("category"), needed("guideline"));
+            let (category, guideline) = (needed(keys, "category"), needed(keys, "guideline"));
             GuardModel::ShieldGemma { category: category?, guideline: guideline? }
         }
-        GuardName::GraniteGuardian => GuardModel::GraniteGuardian { risk: needed("risk")? },
+        GuardName::GraniteGuardian => GuardModel::GraniteGuardian { risk: needed(keys, "risk")? },
     })
 }

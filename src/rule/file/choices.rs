@@ -4,6 +4,7 @@ use super::keys::Keys;
 use super::read::text;
 use crate::error::Fault;
 use crate::rule::Choice;
+use crate::rule::choice::is_header_name;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -24,9 +25,7 @@ pub(super) fn read_choice(keys: &mut Keys<'_, '_>) -> Option<Choice> {
 
 fn read_header<'s>(keys: &mut Keys<'_, 's>, name: String, value: Spanned<DeValue<'s>>) -> Option<(String, String)> {
     let span = value.span();
-    // The characters of a token (RFC 9110, 5.6.2).
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if !is_header_name(&name) {
         keys.fault(span, Fault::new(format!("`{name}` cannot be the name of a header")));
         return None;
     }
