@@ -120,3 +120,15 @@ fn faults_of_choices() {
         ["1: a file that another one extends or chooses cannot choose"]
     );
 }
+
+#[tokio::test]
+async fn nobody_watches_what_no_policy_is_chosen_for() {
+    let answer = service_fn(|_: Request<RequestBody<String>>| async {
+        Ok::<_, Infallible>(Response::new(String::from("Nightjar")))
+    });
+    let layer = HoldbackLayer::new(|_: &http::request::Parts| None);
+    let layer = layer.observe(|_: &http::request::Parts| -> () { panic!("there is nothing to observe") });
+    let response = layer.layer(answer).oneshot(Request::new(String::new())).await.unwrap();
+    assert_eq!(response.headers()["x-holdback-mode"], "off");
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "Nightjar");
+}

@@ -63,7 +63,8 @@ pub trait Watch {
     /// What sees the stream.
     type Observer: Observer;
 
-    /// The observer of the response to `request`.
+    /// The observer of the response to `request`. There is none where no policy is chosen, unless the request must be read
+    /// to choose.
     fn watch(&self, request: &Parts) -> Self::Observer;
 }
 

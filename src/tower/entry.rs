@@ -104,6 +104,16 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         self.policy.as_ref()
     }
 
+    /// Whether it goes on without a policy, so that nobody watches what comes of it.
+    pub(super) fn is_left_alone(&self) -> bool {
+        self.is_done() && self.policy.is_none()
+    }
+
+    /// The head of what has not gone on yet.
+    pub(super) fn head(&self) -> &request::Parts {
+        self.head.as_ref().expect(POLLED)
+    }
+
     /// Whether nothing is to be waited for.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.step, Step::Done(_))

@@ -70,6 +70,11 @@ where
     O: Observer,
     T: Timer,
 {
+    /// Waits for a response that nobody watches.
+    pub(super) fn left_alone(inner: S::Future) -> ResponseFuture<S, Q, B, C, O, T> {
+        ResponseFuture { state: State::Asked { inner, request: None, plan: None } }
+    }
+
     /// Asks `service`, which is ready, for what has entered.
     pub(super) fn ask(service: &mut S, entered: Entered<Q>, plan: Plan<O, T>) -> ResponseFuture<S, Q, B, C, O, T> {
         ResponseFuture { state: State::ask(service, entered, plan) }

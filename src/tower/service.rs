@@ -65,15 +65,19 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (head, body) = request.into_parts();
         let Settings { choose, watch, timer, handling } = &self.settings;
+        let mut entry = Entry::new(head, body, choose.clone(), handling);
+        if entry.is_left_alone() {
+            return ResponseFuture::left_alone(self.inner.call(entry.entered().request));
+        }
+        let head = entry.head();
         let plan = Plan {
-            observer: Metered::new(watch.watch(&head)),
+            observer: Metered::new(watch.watch(head)),
             timer: timer.clone(),
             handling: handling.clone(),
             method: head.method.clone(),
             uri: head.uri.clone(),
             asked: head.extensions.get::<Asked>().cloned().unwrap_or_default(),
         };
-        let mut entry = Entry::new(head, body, choose.clone(), handling);
         if entry.is_done() {
             return ResponseFuture::ask(&mut self.inner, entry.entered(), plan);
         }
