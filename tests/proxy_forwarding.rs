@@ -281,3 +281,14 @@ async fn a_client_that_leaves_within_its_request_is_noted() {
     let account = running.account().await;
     assert_eq!((account.ending_name(), account.upstream_bytes), ("client_gone", 0));
 }
+
+#[tokio::test]
+async fn an_upstream_of_http_1_0_is_answered_in_the_clients_version() {
+    let (upstream, running) = start(|_| {}).await;
+    let mut client = Client::ask(running.proxy, "{}").await;
+    let mut exchange = upstream.request().await;
+    exchange.answer(&format!("HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{}", event("Hello"))).await;
+    let head = client.head().await;
+    assert_eq!((&*head.first, head.get("transfer-encoding")), ("HTTP/1.1 200 OK", Some("chunked")));
+    assert!(client.hear().await.contains("Hello"));
+}

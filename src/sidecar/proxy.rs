@@ -204,6 +204,8 @@ impl Forward {
         if has_switched && !handshake.as_ref().is_some_and(|_| websocket::is_accepted(response.headers())) {
             return Err(Unanswered::Switched.into());
         }
+        // Nor does the upstream's about the client's: of a stream in HTTP/1.0 a cut would look like its end.
+        *response.version_mut() = Version::HTTP_11;
         remove_hop_by_hop(response.headers_mut());
         // It invites the client to speak to the upstream itself.
         response.headers_mut().remove(ALT_SVC);
