@@ -1,11 +1,12 @@
 //! Quotas that processes share, with a real server: `redis-server` where it is installed.
 #![cfg(feature = "redis")]
 
-use holdback::Policy;
 use holdback::body::Shutdown;
+use holdback::policy::Severity;
 use holdback::quota::Quotas;
 use holdback::rule::Quota;
 use holdback::tower::{HoldbackLayer, RequestBody};
+use holdback::{Policy, Rule};
 use http::{Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::net::TcpListener;
@@ -80,6 +81,21 @@ async fn status(policy: &Policy, quotas: &Quotas, user: &str) -> StatusCode {
     let layer = HoldbackLayer::new(policy.clone()).quotas(quotas.clone());
     let request = Request::get("/").header("x-user", user).body(String::new()).unwrap();
     layer.layer(answer).oneshot(request).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_server_that_is_back_is_asked_by_those_who_count_nothing() {
+    let Some(mut server) = Server::start() else { return };
+    let (policy, quotas) = (policy(1), server.quotas());
+    let strikes = Quota::findings("hourly", "own", Severity::Info, 1, Duration::from_secs(3_600)).per_header("x-user");
+    let watching = Policy::builder().rule(Rule::literal("own", "Nightjar")).quota(strikes).build().unwrap();
+    let watcher = server.quotas();
+    server.stop();
+    assert_eq!(status(&watching, &watcher, "zoe").await, StatusCode::NO_CONTENT, "it is away");
+    assert!(server.again());
+    until_refused(&policy, &quotas, "zoe").await;
+    // Both count under the same id. It has found nothing, so that it has nothing to tell.
+    until_refused(&watching, &watcher, "zoe").await;
 }
 
 #[tokio::test]

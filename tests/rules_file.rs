@@ -448,3 +448,13 @@ fn the_formats_own_example_files_load_and_mean_what_they_say() {
         "a@corp.test ************** AKIAIOSFODNN7EXAMPLE ************1111"
     );
 }
+
+#[test]
+fn a_quota_that_counts_for_no_time_is_a_fault() {
+    for (within, reason) in [("within_s = 0", "it counts for no time at all"), ("", "`within_s` is missing")] {
+        let source = format!("[[quota]]\nid = \"q\"\nrequests = 5\n{within}\n");
+        let error = RuleSet::from_toml("quota.toml", &source, Date::parse("2027-01-31").unwrap()).unwrap_err();
+        let reasons: Vec<&str> = error.faults().iter().map(|fault| &*fault.reason).collect();
+        assert_eq!(reasons, [reason]);
+    }
+}

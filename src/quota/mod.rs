@@ -65,8 +65,8 @@ impl Quotas {
     /// Counts together with all that use this Redis server, at a URL such as `redis://127.0.0.1:6379/0`, and the same `key`,
     /// under which callers are hashed.
     ///
-    /// A request waits for the server's answer for 100 ms at most, and for none while it is known to be away; then the
-    /// counts of this process hold. What is counted meanwhile is told to the server when it is back.
+    /// A request waits for the server's answer for 100 ms at most, and for none within a second of a failure; then the counts
+    /// of this process hold. What is counted meanwhile is told to the server when it is back.
     ///
     /// # Errors
     ///

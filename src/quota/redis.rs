@@ -6,8 +6,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, RedisResult, Script};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -53,7 +52,7 @@ impl std::error::Error for BadRedis {}
 pub(super) struct Remote {
     server: ConnectionManager,
     counts: mpsc::Sender<(Key, u64, Counting)>,
-    is_away: Arc<AtomicBool>,
+    peace: Peace,
 }
 
 impl Remote {
@@ -65,10 +64,9 @@ impl Remote {
         let client = Client::open(url).map_err(BadRedis)?;
         let server = client.get_connection_manager_lazy(config).map_err(BadRedis)?;
         let (counts, waiting) = mpsc::channel(MOST_WAITING);
-        let is_away = Arc::new(AtomicBool::new(false));
-        // It ends with the last of those who count.
-        tokio::spawn(take(server.clone(), waiting, is_away.clone()));
-        Ok(Remote { server, counts, is_away })
+        let peace = Peace::default();
+        tokio::spawn(take(server.clone(), waiting, peace.clone()));
+        Ok(Remote { server, counts, peace })
     }
 
     /// Tells the server of what was counted, some time.
@@ -110,16 +108,16 @@ impl Remote {
             query.cmd("GET").arg(name(key)).cmd("PTTL").arg(name(key));
             queried += 1;
         }
-        let (mut server, is_away) = (self.server.clone(), self.is_away.clone());
+        let (mut server, peace) = (self.server.clone(), self.peace.clone());
         Box::pin(async move {
-            if is_away.load(Ordering::Relaxed) {
+            if peace.holds() {
                 return None;
             }
             let asked = async { query.query_async::<Vec<Option<i64>>>(&mut server).await };
             let answers = match timeout(PATIENCE, asked).await {
                 Ok(Ok(answers)) if answers.len() == 2 * queried => answers,
                 _ => {
-                    is_away.store(true, Ordering::Relaxed);
+                    peace.begin();
                     return None;
                 }
             };
@@ -132,57 +130,61 @@ impl Remote {
     }
 }
 
-/// Takes counts to the server; those that it does not take wait until it does.
-async fn take(
-    mut server: ConnectionManager,
-    mut counts: mpsc::Receiver<(Key, u64, Counting)>,
-    is_away: Arc<AtomicBool>,
-) {
-    let add = Script::new(ADD);
-    let mut waiting: HashMap<Key, (u64, Counting)> = HashMap::new();
-    let mut tries_again = Instant::now();
-    loop {
-        let is_idle = waiting.is_empty() && !is_away.load(Ordering::Relaxed);
-        let received = if is_idle {
-            counts.recv().await.map(Some)
-        } else {
-            // Whoever finds it away says so, and it is asked until it is back.
-            timeout_at(tries_again, counts.recv()).await.map_or(Some(None), |received| received.map(Some))
-        };
-        match received {
-            None => return,
-            Some(Some((key, by, counting))) if waiting.len() < MOST_WAITING || waiting.contains_key(&key) => {
-                waiting.entry(key).or_insert((0, counting)).0 += by;
-            }
-            Some(_) => {}
-        }
-        if Instant::now() < tries_again && is_away.load(Ordering::Relaxed) {
-            continue;
-        }
-        let taken = tell(&mut server, &add, &mut waiting).await;
-        is_away.store(taken.is_err(), Ordering::Relaxed);
-        if taken.is_err() {
-            tries_again = Instant::now() + PEACE;
-        }
+/// A server that has failed is left in peace for a while, by whoever wants something of it.
+#[derive(Clone, Default)]
+struct Peace(Arc<Mutex<Option<Instant>>>);
+
+impl Peace {
+    fn begin(&self) {
+        *self.until() = Some(Instant::now() + PEACE);
+    }
+
+    fn holds(&self) -> bool {
+        self.until().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells the server all that waits, and that somebody is there.
-async fn tell(
-    server: &mut ConnectionManager,
-    add: &Script,
-    waiting: &mut HashMap<Key, (u64, Counting)>,
-) -> RedisResult<()> {
-    if waiting.is_empty() {
-        return redis::cmd("PING").query_async(server).await;
+/// Counts that the server has not taken yet.
+#[derive(Default)]
+struct Waiting(HashMap<Key, (u64, Counting)>);
+
+impl Waiting {
+    fn add(&mut self, (key, by, counting): (Key, u64, Counting)) {
+        if self.0.len() < MOST_WAITING || self.0.contains_key(&key) {
+            self.0.entry(key).or_insert((0, counting)).0 += by;
+        }
     }
-    while let Some(key) = waiting.keys().next().copied() {
-        let (by, Counting { most, within, refuse }) = waiting[&key];
-        let (within, refuse) = (within.as_millis() as u64, refuse.as_millis() as u64);
-        add.key(name(key)).arg(by).arg(within).arg(most).arg(refuse).invoke_async::<i64>(server).await?;
-        waiting.remove(&key);
+
+    /// Tells the server.
+    async fn tell(&mut self, server: &mut ConnectionManager, add: &Script) -> RedisResult<()> {
+        while let Some(key) = self.0.keys().next().copied() {
+            let (by, Counting { most, within, refuse }) = self.0[&key];
+            let (within, refuse) = (within.as_millis() as u64, refuse.as_millis() as u64);
+            add.key(name(key)).arg(by).arg(within).arg(most).arg(refuse).invoke_async::<i64>(server).await?;
+            self.0.remove(&key);
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Takes counts to the server; those that it does not take wait until it does. Ends with the last who counts.
+async fn take(mut server: ConnectionManager, mut counts: mpsc::Receiver<(Key, u64, Counting)>, peace: Peace) {
+    let (add, mut waiting) = (Script::new(ADD), Waiting::default());
+    while let Some(count) = counts.recv().await {
+        waiting.add(count);
+        while waiting.tell(&mut server, &add).await.is_err() {
+            peace.begin();
+            let again = Instant::now() + PEACE;
+            while let Ok(count) = timeout_at(again, counts.recv()).await {
+                let Some(count) = count else { return };
+                waiting.add(count);
+            }
+        }
+    }
 }
 
 fn name(key: Key) -> String {

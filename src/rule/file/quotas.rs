@@ -19,6 +19,8 @@ pub(super) fn read_quota(keys: &mut Keys<'_, '_>) -> Option<Quota> {
         let fault = Fault::new("`within_s` is missing").remedy("say within how many seconds it counts");
         keys.fault(keys.span(), fault);
     }
+    // The rest is read all the same, for what may be wrong with it.
+    let is_missing = within.is_none();
     let within = within.unwrap_or_default();
     let kinds = [
         keys.whole("bytes").map(|bytes| Quota::bytes(&id, bytes.into_inner() as u64, within)),
@@ -46,7 +48,7 @@ pub(super) fn read_quota(keys: &mut Keys<'_, '_>) -> Option<Quota> {
     if is_on_trial {
         quota = quota.monitor();
     }
-    if within.is_zero() {
+    if is_missing {
         return None;
     }
     for fault in quota.faults() {
