@@ -2,7 +2,7 @@
 
 use super::{Account, Stop};
 use crate::policy::{ChannelKind, CompiledLimit, Policy, Reason, Verdict};
-use crate::rule::{Action, LimitKind};
+use crate::rule::{Action, Findings, LimitKind};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use unicode_script::{Script, UnicodeScript};
@@ -84,7 +84,7 @@ impl Limits {
                     let found = self.loops.iter_mut().find(|(of, _)| *of == at).and_then(|(_, said)| said.take(delta));
                     found.filter(|_| had[at] == 0)
                 }
-                LimitKind::Scripts { ref allowed, letters } => {
+                LimitKind::Scripts { ref allowed, letters, .. } => {
                     let before = had[at];
                     let is_foreign = |(script, _): &&(Script, usize)| !allowed.contains(script);
                     let foreign: Vec<usize> = scripts.iter().filter(is_foreign).map(|(_, end)| *end).collect();
@@ -92,7 +92,7 @@ impl Limits {
                     let last = foreign.get(letters.saturating_sub(before + 1) as usize).copied();
                     last.filter(|_| before < letters)
                 }
-                LimitKind::Findings { .. } | LimitKind::UnknownScript(_) => None,
+                LimitKind::Findings(_) => None,
             };
             let Some(reached_at) = reached_at else { continue };
             if !limit.is_enforced {
@@ -144,14 +144,14 @@ impl Account {
         let mut stop = None;
         for rank in ranks {
             for (place, limit) in policy.limits().iter().enumerate().filter(|(_, limit)| limit.watches(limits.kind)) {
-                let LimitKind::Findings { count, .. } = limit.kind else { continue };
+                let LimitKind::Findings(Findings { count, .. }) = limit.kind else { continue };
                 if !limit.counts(rank) {
                     continue;
                 }
                 had[place] += 1;
-                if had[place] == u64::from(count) && !limit.is_enforced {
+                if had[place] == count && !limit.is_enforced {
                     self.verdicts.push(verdict(limit, at));
-                } else if had[place] >= u64::from(count) && limit.is_enforced {
+                } else if had[place] >= count && limit.is_enforced {
                     stop.get_or_insert_with(|| Stop::by_limit(policy, place, at));
                 }
             }

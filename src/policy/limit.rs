@@ -3,7 +3,7 @@
 use super::build::unfit;
 use super::{ChannelKind, CompiledCheck, CompiledRule};
 use crate::error::Fault;
-use crate::rule::{Conduct, Limit, LimitKind, id_fits};
+use crate::rule::{Conduct, Findings, Limit, LimitKind};
 use std::sync::Arc;
 
 /// A limit as streams need it.
@@ -27,16 +27,10 @@ impl CompiledLimit {
         let mut faults = limit.faults();
         faults.extend(unfit(&limit.id));
         let mut counted = Vec::new();
-        if let LimitKind::Findings { rules: ids, min_severity, .. } = &limit.kind {
-            let of_rules = rules.iter().map(|rule| (&rule.id, rule.severity));
-            let all = of_rules.chain(checks.iter().map(|check| (&check.id, check.severity)));
-            counted.extend(all.map(|(id, severity)| id_fits(id, ids) && severity >= *min_severity));
-            if !counted.contains(&true) {
-                faults.push(
-                    Fault::new(format!("no rule or check that fits `{ids}` is so severe"))
-                        .rule(&limit.id)
-                        .remedy("name some that the policy has, or a lower severity"),
-                );
+        if let LimitKind::Findings(findings) = &limit.kind {
+            match included(findings, &limit.id, rules, checks) {
+                Ok(included) => counted.extend(included.iter().map(Option::is_some)),
+                Err(fault) => faults.push(fault),
             }
         }
         if !faults.is_empty() {
@@ -56,4 +50,21 @@ impl CompiledLimit {
     pub(crate) fn watches(&self, kind: ChannelKind) -> bool {
         self.channels.contains(&kind)
     }
+}
+
+/// Of the rules, and behind them the checks, the ids of those whose findings count for the limit or quota with this id.
+pub(super) fn included<'p>(
+    findings: &Findings,
+    id: &str,
+    rules: &'p [CompiledRule],
+    checks: &'p [CompiledCheck],
+) -> Result<Vec<Option<&'p Arc<str>>>, Fault> {
+    let of_rules = rules.iter().map(|rule| (&rule.id, rule.severity));
+    let all = of_rules.chain(checks.iter().map(|check| (&check.id, check.severity)));
+    let included: Vec<_> = all.map(|(id, severity)| findings.include(id, severity).then_some(id)).collect();
+    if included.iter().all(Option::is_none) {
+        let fault = Fault::new(format!("no rule or check that fits `{}` is so severe", findings.rules)).rule(id);
+        return Err(fault.remedy("name some that the policy has, or a lower severity"));
+    }
+    Ok(included)
 }

@@ -1,9 +1,10 @@
 //! Quotas as they are counted.
 
 use super::build::unfit;
+use super::limit::included;
 use super::{CompiledCheck, CompiledRule};
 use crate::error::Fault;
-use crate::rule::{Conduct, Quota, QuotaKind, id_fits};
+use crate::rule::{Conduct, Quota, QuotaKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,16 +47,9 @@ impl CompiledQuota {
         let counts = match &quota.kind {
             QuotaKind::Bytes(_) => Counted::Bytes,
             QuotaKind::Requests(_) => Counted::Requests,
-            QuotaKind::Findings { rules: ids, min_severity, .. } => {
-                let of_rules = rules.iter().map(|rule| (&rule.id, rule.severity));
-                let all = of_rules.chain(checks.iter().map(|check| (&check.id, check.severity)));
-                let counted = all.filter(|(id, severity)| id_fits(id, ids) && severity >= min_severity);
-                let counted: BTreeSet<Arc<str>> = counted.map(|(id, _)| id.clone()).collect();
-                if counted.is_empty() {
-                    let fault = Fault::new(format!("no rule or check that fits `{ids}` is so severe"));
-                    faults.push(fault.rule(&quota.id).remedy("name some that the policy has, or a lower severity"));
-                }
-                Counted::Findings(counted)
+            QuotaKind::Findings(findings) => {
+                let included = included(findings, &quota.id, rules, checks).map_err(|fault| faults.push(fault));
+                Counted::Findings(included.unwrap_or_default().into_iter().flatten().cloned().collect())
             }
         };
         if !faults.is_empty() {

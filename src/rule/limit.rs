@@ -1,6 +1,6 @@
 //! Limits: what a stream may have, all of its texts together.
 
-use super::{ChannelKind, Conduct, Severity};
+use super::{ChannelKind, Conduct, Severity, id_fits};
 use crate::error::Fault;
 use std::fmt;
 use unicode_script::Script;
@@ -31,14 +31,39 @@ pub struct Limit {
 pub(crate) enum LimitKind {
     /// So many bytes of text.
     Bytes(u64),
-    /// So many findings of rules and checks that fit.
-    Findings { rules: String, min_severity: Severity, count: u32 },
+    Findings(Findings),
     /// The same stretch of text so many times in a row, and so many bytes of it at least.
-    Repeats { times: u32, min_bytes: u32 },
-    /// So many letters of other scripts than these.
-    Scripts { allowed: Vec<Script>, letters: u64 },
-    /// So many letters of other scripts than this, which nobody knows.
-    UnknownScript(String),
+    Repeats {
+        times: u32,
+        min_bytes: u32,
+    },
+    /// So many letters of other scripts than these, of which `unknown` is none.
+    Scripts {
+        allowed: Vec<Script>,
+        unknown: Option<String>,
+        letters: u64,
+    },
+}
+
+/// So many findings of rules and checks that fit: of limits and quotas alike.
+#[derive(Clone, Debug)]
+pub(crate) struct Findings {
+    pub(crate) rules: String,
+    pub(crate) min_severity: Severity,
+    pub(crate) count: u64,
+}
+
+impl Findings {
+    /// Whether those of this rule or check are among them.
+    pub(crate) fn include(&self, id: &str, severity: Severity) -> bool {
+        id_fits(id, &self.rules) && severity >= self.min_severity
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} findings of `{}`, {} at least", self.count, self.rules, self.min_severity.name())
+    }
 }
 
 impl Limit {
@@ -50,7 +75,7 @@ impl Limit {
     /// So many findings of the rules and checks with these ids (`*` stands for any text), from this severity on. The last of
     /// them is dealt with as its rule says, and the stream ends behind it.
     pub fn findings(id: impl Into<String>, rules: impl Into<String>, min_severity: Severity, count: u32) -> Limit {
-        Limit::new(id, LimitKind::Findings { rules: rules.into(), min_severity, count })
+        Limit::new(id, LimitKind::Findings(Findings { rules: rules.into(), min_severity, count: count.into() }))
     }
 
     /// The same stretch of text, of up to 2 KiB, so many times in a row, as models say that have lost themselves; and so many
@@ -76,14 +101,14 @@ impl Limit {
     /// ```
     pub fn scripts<S: AsRef<str>>(id: impl Into<String>, allowed: impl IntoIterator<Item = S>, letters: u64) -> Limit {
         let script = |name: &str| Script::from_full_name(name).or_else(|| Script::from_short_name(name));
-        let mut scripts = Vec::new();
+        let (mut scripts, mut unknown) = (Vec::new(), None);
         for name in allowed {
             match script(name.as_ref()) {
                 Some(script) => scripts.push(script),
-                None => return Limit::new(id, LimitKind::UnknownScript(name.as_ref().to_owned())),
+                None => unknown = Some(name.as_ref().to_owned()),
             }
         }
-        Limit::new(id, LimitKind::Scripts { allowed: scripts, letters })
+        Limit::new(id, LimitKind::Scripts { allowed: scripts, unknown, letters })
     }
 
     fn new(id: impl Into<String>, kind: LimitKind) -> Limit {
@@ -109,15 +134,15 @@ impl Limit {
 
     /// What is wrong with it.
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        if let LimitKind::UnknownScript(name) = &self.kind {
+        if let LimitKind::Scripts { unknown: Some(name), .. } = &self.kind {
             let fault = Fault::new(format!("there is no script `{name}`")).rule(&self.id);
             return vec![fault.remedy("name it as Unicode does, such as `Latin`, `Han` or `Cyrl`")];
         }
         let wrong = match &self.kind {
             LimitKind::Scripts { allowed, .. } if allowed.is_empty() => Some("no script is allowed"),
-            LimitKind::Bytes(0) | LimitKind::Findings { count: 0, .. } | LimitKind::Scripts { letters: 0, .. } => {
-                Some("nothing at all may be said")
-            }
+            LimitKind::Bytes(0)
+            | LimitKind::Findings(Findings { count: 0, .. })
+            | LimitKind::Scripts { letters: 0, .. } => Some("nothing at all may be said"),
             LimitKind::Repeats { times: 0 | 1, .. } => Some("what is said once is repeated already"),
             _ if self.channels.contains(&ChannelKind::Prompt) => Some("a prompt is no channel of a response"),
             _ => None,
@@ -134,17 +159,14 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             LimitKind::Bytes(bytes) => write!(f, "{bytes} bytes of text")?,
-            LimitKind::Findings { rules, min_severity, count } => {
-                write!(f, "{count} findings of `{rules}`, {} at least", min_severity.name())?;
-            }
+            LimitKind::Findings(findings) => write!(f, "{findings}")?,
             LimitKind::Repeats { times, min_bytes } => {
                 write!(f, "the same {times} times in a row, {min_bytes} bytes at least")?;
             }
-            LimitKind::Scripts { allowed, letters } => {
+            LimitKind::Scripts { allowed, letters, .. } => {
                 let names: Vec<&str> = allowed.iter().map(|script| script.full_name()).collect();
                 write!(f, "{letters} letters of other scripts than {}", names.join(", "))?;
             }
-            LimitKind::UnknownScript(name) => write!(f, "letters of other scripts than `{name}`")?,
         }
         f.write_str(if self.conduct == Conduct::Monitor { " (monitor)" } else { "" })
     }

@@ -31,7 +31,7 @@ pub use file::RuleSet;
 pub(crate) use graph::CharGraph;
 pub use id::id_fits;
 pub use limit::Limit;
-pub(crate) use limit::LimitKind;
+pub(crate) use limit::{Findings, LimitKind};
 pub(crate) use lower::{Lowered, Shape, lower};
 pub use pack::Pack;
 pub use pattern::{Block, Case, Mode, Pattern, Unclosed};

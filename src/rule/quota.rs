@@ -1,8 +1,7 @@
 //! Quotas: what one caller may have, all of its streams together.
 
-use super::Conduct;
-use super::Severity;
 use super::choice::is_header_name;
+use super::{Conduct, Findings, Severity};
 use crate::error::Fault;
 use std::fmt;
 use std::time::Duration;
@@ -37,12 +36,7 @@ pub struct Quota {
 
 #[derive(Clone, Debug)]
 pub(crate) enum QuotaKind {
-    /// So many findings of rules and checks that fit.
-    Findings {
-        rules: String,
-        min_severity: Severity,
-        count: u64,
-    },
+    Findings(Findings),
     /// So many bytes of streams, as they leave.
     Bytes(u64),
     Requests(u64),
@@ -52,7 +46,7 @@ impl QuotaKind {
     /// With so much, the caller has had enough.
     pub(crate) fn most(&self) -> u64 {
         match self {
-            QuotaKind::Findings { count, .. } => *count,
+            QuotaKind::Findings(findings) => findings.count,
             QuotaKind::Bytes(most) | QuotaKind::Requests(most) => *most,
         }
     }
@@ -68,7 +62,7 @@ impl Quota {
         count: u64,
         within: Duration,
     ) -> Quota {
-        Quota::new(id, QuotaKind::Findings { rules: rules.into(), min_severity, count }, within)
+        Quota::new(id, QuotaKind::Findings(Findings { rules: rules.into(), min_severity, count }), within)
     }
 
     /// So many bytes of responses' text and framing, as they leave; what is not streamed counts likewise.
@@ -130,9 +124,7 @@ impl fmt::Display for Quota {
     /// What one caller may have, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            QuotaKind::Findings { rules, min_severity, count } => {
-                write!(f, "{count} findings of `{rules}`, {} at least", min_severity.name())?;
-            }
+            QuotaKind::Findings(findings) => write!(f, "{findings}")?,
             QuotaKind::Bytes(bytes) => write!(f, "{bytes} bytes")?,
             QuotaKind::Requests(requests) => write!(f, "{requests} requests")?,
         }

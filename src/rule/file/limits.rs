@@ -14,12 +14,7 @@ pub(super) fn read_limit(keys: &mut Keys<'_, '_>) -> Option<Limit> {
     let id = id.unwrap_or_default();
     let limits = [
         keys.whole("bytes").map(|bytes| Limit::bytes(&id, bytes.into_inner() as u64)),
-        keys.table("findings", |keys| {
-            let (rules, count) = (keys.needed_text("rules"), needed_count(keys, "count"));
-            let severity = keys.word("min_severity", &SEVERITIES).unwrap_or(Severity::Info);
-            Some(Limit::findings(&id, rules?.into_inner(), severity, count?))
-        })
-        .flatten(),
+        read_findings(keys).map(|(rules, severity, count)| Limit::findings(&id, rules, severity, count)),
         keys.table("repeats", |keys| {
             let (times, min_bytes) = (needed_count(keys, "times"), needed_count(keys, "min_bytes"));
             Some(Limit::repeats(&id, times?, min_bytes?))
@@ -48,6 +43,16 @@ pub(super) fn read_limit(keys: &mut Keys<'_, '_>) -> Option<Limit> {
         keys.fault(keys.span(), fault);
     }
     (!id.is_empty()).then_some(limit)
+}
+
+/// Whose findings count, from which severity on, and how many are enough.
+pub(super) fn read_findings(keys: &mut Keys<'_, '_>) -> Option<(String, Severity, u32)> {
+    let read = |keys: &mut Keys<'_, '_>| {
+        let (rules, count) = (keys.needed_text("rules"), needed_count(keys, "count"));
+        let severity = keys.word("min_severity", &SEVERITIES).unwrap_or(Severity::Info);
+        Some((rules?.into_inner(), severity, count?))
+    };
+    keys.table("findings", read).flatten()
 }
 
 fn needed_count(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<u32> {

@@ -1,9 +1,10 @@
 //! Reading `[[quota]]`.
 
 use super::keys::Keys;
-use super::read::{SEVERITIES, text};
+use super::limits::read_findings;
+use super::read::text;
 use crate::error::Fault;
-use crate::rule::{Quota, Severity};
+use crate::rule::Quota;
 use std::time::Duration;
 use toml::Spanned;
 
@@ -25,13 +26,7 @@ pub(super) fn read_quota(keys: &mut Keys<'_, '_>) -> Option<Quota> {
     let kinds = [
         keys.whole("bytes").map(|bytes| Quota::bytes(&id, bytes.into_inner() as u64, within)),
         keys.whole("requests").map(|requests| Quota::requests(&id, requests.into_inner() as u64, within)),
-        keys.table("findings", |keys| {
-            let (rules, count) = (keys.needed_text("rules"), keys.whole("count"));
-            let severity = keys.word("min_severity", &SEVERITIES).unwrap_or(Severity::Info);
-            let count = count.map_or(0, Spanned::into_inner) as u64;
-            Some(Quota::findings(&id, rules?.into_inner(), severity, count, within))
-        })
-        .flatten(),
+        read_findings(keys).map(|(rules, severity, count)| Quota::findings(&id, rules, severity, count.into(), within)),
     ];
     let (per, refuse) = (text(keys, "per"), keys.whole("refuse_s").map(seconds));
     let is_on_trial = keys.switch("monitor") == Some(true);

@@ -181,6 +181,15 @@ fn check() -> Value {
     })
 }
 
+fn findings(about: &str, count: &str) -> Value {
+    let findings = json!({
+        "rules": text("Of rules and checks with these ids, such as pii.*"),
+        "min_severity": word("From this severity on", SEVERITIES.map(|(name, _)| name)),
+        "count": whole(count),
+    });
+    table(about, findings, &["rules", "count"])
+}
+
 fn quota() -> Value {
     json!({
         "id": text("Such as strikes"),
@@ -188,11 +197,7 @@ fn quota() -> Value {
         "per": text("The request header that tells callers apart; all are one if missing"),
         "within_s": whole("Within how many seconds it counts, from the first on"),
         "refuse_s": whole("For how many seconds requests are refused then; until within_s is over if missing"),
-        "findings": table("So many findings, in requests and responses", json!({
-            "rules": text("Of rules and checks with these ids, such as pii.*"),
-            "min_severity": word("From this severity on", SEVERITIES.map(|(name, _)| name)),
-            "count": whole("How many are enough"),
-        }), &["rules", "count"]),
+        "findings": findings("So many findings, in requests and responses", "How many are enough"),
         "bytes": whole("So many bytes of responses"),
         "requests": whole("So many requests"),
         "monitor": switch("The quota is on trial: it only reports"),
@@ -216,11 +221,7 @@ fn limit() -> Value {
         "id": text("Such as limits.length"),
         "description": text(""),
         "bytes": whole("So many bytes of text"),
-        "findings": table("So many findings", json!({
-            "rules": text("Of rules and checks with these ids, such as pii.*"),
-            "min_severity": word("From this severity on", SEVERITIES.map(|(name, _)| name)),
-            "count": whole("How many end the stream"),
-        }), &["rules", "count"]),
+        "findings": findings("So many findings", "How many end the stream"),
         "repeats": table("The same text again and again", json!({
             "times": whole("So many times in a row"),
             "min_bytes": whole("And so many bytes in all"),
