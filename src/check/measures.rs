@@ -49,16 +49,18 @@ impl Measures {
         let counted: Vec<(Measure, Finding)> = findings
             .into_iter()
             .filter_map(|finding| {
-                let known = self.categories.get(&*finding.category).copied();
-                let (measure, threshold) = known.unwrap_or((self.otherwise, None));
-                let threshold = threshold.or(self.threshold).unwrap_or(0.5);
+                let (measure, threshold) = self.of(&finding.category);
+                let threshold = threshold.unwrap_or(0.5);
                 // What is no number counts as sure.
                 let counts = finding.score.is_none_or(|score| score.is_nan() || score >= threshold);
                 (counts && measure != Measure::Ignore).then_some((measure, finding))
             })
             .collect();
-        let order = |(measure, finding): &&(Measure, Finding)| (*measure, (finding.score.unwrap_or(1.0) * 1e6) as i64);
-        let Some((measure, worst)) = counted.iter().max_by_key(order) else { return Judgement::clear() };
+        let score = |finding: &Finding| finding.score.unwrap_or(1.0);
+        let worst = counted.iter().max_by(|(measure, finding), (other, another)| {
+            measure.cmp(other).then(score(finding).total_cmp(&score(another)))
+        });
+        let Some((measure, worst)) = worst else { return Judgement::clear() };
         let ruling = match measure {
             Measure::Terminate => Ruling::Terminate,
             Measure::Redact => redaction(&counted),

@@ -25,6 +25,8 @@
 //!
 //! [`tower`]: https://docs.rs/tower
 
+#[cfg(feature = "http-checks")]
+mod configured;
 mod driver;
 #[cfg(feature = "http-checks")]
 pub mod http;
@@ -70,9 +72,13 @@ impl Checks {
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
+        self.bind_boxed(id.into(), Box::new(Bound(service)))
+    }
+
+    fn bind_boxed(self, id: String, service: Box<dyn Answer>) -> Checks {
         let mut services = Arc::try_unwrap(self.services)
             .unwrap_or_else(|shared| shared.iter().map(|(id, service)| (id.clone(), service.clone_box())).collect());
-        services.insert(id.into().into(), Box::new(Bound(service)));
+        services.insert(id.into(), service);
         Checks { services: Arc::new(services) }
     }
 

@@ -15,7 +15,6 @@
 //!
 //! They run on tokio.
 
-mod configured;
 mod detector;
 mod endpoint;
 mod guard;

@@ -2,7 +2,7 @@
 
 use super::features::Features;
 use super::{Linear, LinearError};
-use crate::check::{Measure, Measures};
+use crate::check::{Finding, Measure, Measures};
 use crate::hold::{Judgement, Passage};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -34,14 +34,14 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct LinearCheck {
     model: Linear,
-    /// For each label what it leads to, and from which probability on.
-    measures: Vec<(Measure, f64)>,
+    /// What every label leads to, and from which probability on.
+    measures: Measures,
 }
 
 impl LinearCheck {
     /// A check that redacts whatever has a label. A label is found from the threshold on that the model has for it.
     pub fn new(model: Linear) -> LinearCheck {
-        let measures = model.thresholds().map(|(_, threshold)| (Measure::Redact, threshold)).collect();
+        let measures = of_labels(&model, &Measures::default());
         LinearCheck { model, measures }
     }
 
@@ -56,13 +56,10 @@ impl LinearCheck {
             let labels = labels().map(str::to_owned).collect();
             return Err(LinearError::Unknown { name: unknown.to_string(), labels });
         }
-        let of_label = |(label, own): (&str, f64)| {
-            let (measure, threshold) = measures.categories.get(label).copied().unwrap_or((measures.otherwise, None));
-            (measure, threshold.or(measures.threshold).unwrap_or(own))
-        };
-        let measures: Vec<(Measure, f64)> = self.model.thresholds().map(of_label).collect();
-        match measures.iter().find(|(_, threshold)| !(0.0..=1.0).contains(threshold)) {
-            Some((_, threshold)) => Err(LinearError::Threshold(*threshold)),
+        let measures = of_labels(&self.model, measures);
+        let mut thresholds = measures.categories.values().filter_map(|(_, threshold)| *threshold);
+        match thresholds.find(|threshold| !(0.0..=1.0).contains(threshold)) {
+            Some(threshold) => Err(LinearError::Threshold(threshold)),
             None => Ok(LinearCheck { measures, ..self }),
         }
     }
@@ -82,19 +79,18 @@ impl LinearCheck {
     pub fn judge(&self, text: &str) -> Judgement {
         let model = &*self.model.0;
         let scores = model.probabilities(&mut Features::new(model.bits), text);
-        let labels = model.labels.iter().zip(&scores).zip(&self.measures);
-        let found = labels.filter(|((_, score), (_, threshold))| *score >= threshold);
-        let worst =
-            found.rev().max_by(|((_, a), (measure, _)), ((_, b), (other, _))| measure.cmp(other).then(a.total_cmp(b)));
-        let Some(((label, score), (measure, _))) = worst else { return Judgement::clear() };
-        let judgement = match measure {
-            Measure::Ignore => return Judgement::clear(),
-            Measure::Flag => Judgement::flag(),
-            Measure::Redact => Judgement::redact(),
-            Measure::Terminate => Judgement::terminate(),
-        };
-        judgement.category(label.name.clone()).score(*score)
+        let findings = model.labels.iter().zip(scores);
+        // Of two that are alike the first label is to be named, and the last finding is.
+        self.measures.judge(findings.rev().map(|(label, score)| Finding::new(label.name.clone()).score(score)))
     }
+}
+
+/// The measures of every label of a model, each with a threshold: its own, unless another is said.
+fn of_labels(model: &Linear, measures: &Measures) -> Measures {
+    model.thresholds().fold(Measures::new(Measure::Ignore), |all, (label, own)| {
+        let (measure, threshold) = measures.of(label);
+        all.category_from(label, measure, threshold.unwrap_or(own))
+    })
 }
 
 impl Service<Passage> for LinearCheck {

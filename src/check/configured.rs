@@ -1,8 +1,9 @@
 //! The services that a policy's file names.
 
-use super::{Endpoint, EndpointError, HttpCheck};
-use crate::check::linear::{Linear, LinearCheck};
-use crate::check::{Checks, Measures};
+use super::http::{Endpoint, EndpointError, HttpCheck};
+use super::linear::{Linear, LinearCheck};
+use super::service::{Answer, Bound};
+use super::{Checks, Measures};
 use crate::error::{BuildError, Fault};
 use crate::rule::RuleSet;
 use crate::rule::service::{Address, Service, ServiceKind};
@@ -11,8 +12,8 @@ use std::fs;
 use std::iter;
 
 impl Checks {
-    /// The services that a policy's file, and those that it chooses for some requests, name for their checks. `env` looks into the environment, where tokens and secrets
-    /// are.
+    /// The services that a policy's file, and those that it chooses for some requests, name for their checks. `env` looks
+    /// into the environment, where tokens and secrets are.
     ///
     /// A check without one is left for [`bind`](Checks::bind).
     ///
@@ -44,21 +45,16 @@ impl Checks {
         let mut named: BTreeMap<&str, &Service> = BTreeMap::new();
         for (check, service) in iter::once(set).chain(set.chosen_sets()).flat_map(RuleSet::checks) {
             let Some(service) = service else { continue };
-            let bound = checks.clone();
-            let bind = || match &service.kind {
-                ServiceKind::Linear { file } => Ok(bound.bind(check.id(), linear(file, &service.measures)?)),
-                _ => Ok(bound.bind(check.id(), http_check(service, &env)?)),
-            };
-            let answering = match named.insert(check.id(), service) {
-                None => bind(),
+            let answer = match named.insert(check.id(), service) {
+                None => answering(service, &env),
                 Some(other) if (&other.kind, &other.measures) == (&service.kind, &service.measures) => continue,
                 Some(other) => {
                     let fault = Fault::new(format!("another service answers for it in {}", other.file));
                     Err(fault.remedy("give one of the checks another id"))
                 }
             };
-            match answering {
-                Ok(bound) => checks = bound,
+            match answer {
+                Ok(answer) => checks = checks.bind_boxed(check.id().to_owned(), answer),
                 Err(fault) => faults.push(Fault {
                     file: Some(service.file.clone()),
                     span: Some(service.span.clone()),
@@ -71,7 +67,8 @@ impl Checks {
     }
 }
 
-fn http_check(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Result<HttpCheck, Fault> {
+/// Who answers, as it is written.
+fn answering(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Result<Box<dyn Answer>, Fault> {
     let from_env = |variable: &str| {
         let missing = || Fault::new(format!("the environment has no `{variable}`"));
         // Anyone could sign with an empty secret.
@@ -93,10 +90,10 @@ fn http_check(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Resul
             HttpCheck::detector(endpoint(at)?, header?)
         }
         ServiceKind::Presidio { at, language } => HttpCheck::presidio(endpoint(at)?, language),
-        ServiceKind::Linear { .. } => unreachable!("it is not asked over HTTP"),
+        ServiceKind::Linear { file } => return Ok(Box::new(Bound(linear(file, &service.measures)?))),
         ServiceKind::Webhook { at, secret_env } => HttpCheck::webhook(endpoint(at)?, from_env(secret_env)?),
     };
-    Ok(check.measures(service.measures.clone()))
+    Ok(Box::new(Bound(check.measures(service.measures.clone()))))
 }
 
 /// The classifier of this file.
