@@ -208,3 +208,12 @@ fn checks_are_asked_and_a_check_without_an_answer_withholds() {
     assert_eq!((refused.code, &*refused.out), (2, ""));
     assert!(refused.err.contains("nobody answers for the check `tone`"), "{}", refused.err);
 }
+
+#[test]
+fn a_pipe_needs_nothing_of_policies_that_are_for_requests() {
+    let service = "service = { kind = \"webhook\", url = \"http://127.0.0.1:9\", secret_env = \"HOLDBACK_NOT_SET\" }\n";
+    file("judged.toml", format!("[[check]]\nid = \"tone\"\nmode = \"gate\"\n{service}"));
+    let policy = file("choosing.toml", format!("{RULES}\n[[choose]]\npath = \"/x\"\npolicy = \"judged.toml\"\n"));
+    let filtered = run(&["filter", "--policy", policy.to_str().unwrap()], "A Nightjar sings.\n");
+    assert_eq!((filtered.code, &*filtered.out), (0, "A [codename] sings.\n"), "{}", filtered.err);
+}

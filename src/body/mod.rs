@@ -22,6 +22,8 @@
 
 mod error;
 mod moderated;
+#[cfg(feature = "tower")]
+pub(crate) mod random;
 mod session;
 mod shutdown;
 mod stream;

@@ -171,10 +171,7 @@ where
         loop {
             if let Some(bytes) = this.session.take() {
                 this.quiet.as_mut().is_over();
-                if let Some(driver) = this.driver {
-                    driver.rest(this.timer.now());
-                }
-                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                return hand_out(bytes, this.driver, this.timer);
             }
             if this.session.ending().is_some() {
                 let last = this.error.take().map(Err).or_else(|| this.trailers.take().map(Frame::trailers).map(Ok));
@@ -207,10 +204,7 @@ where
                         ready!(this.quiet.as_mut().poll_expired(this.timer, cx));
                         this.quiet.as_mut().is_over();
                         if let Some(heartbeat) = this.session.heartbeat() {
-                            if let Some(driver) = this.driver {
-                                driver.rest(this.timer.now());
-                            }
-                            return Poll::Ready(Some(Ok(Frame::data(heartbeat))));
+                            return hand_out(heartbeat, this.driver, this.timer);
                         }
                     }
                     Poll::Ready(Some(Ok(frame))) => {
@@ -263,6 +257,18 @@ where
         }
         hint
     }
+}
+
+/// Gives the reader something; until it comes back no time passes for answers.
+fn hand_out<T: Timer, E>(
+    bytes: Bytes,
+    driver: &mut Option<Driver<T::Sleep>>,
+    timer: &T,
+) -> Poll<Option<Result<Frame<Bytes>, Error<E>>>> {
+    if let Some(driver) = driver {
+        driver.rest(timer.now());
+    }
+    Poll::Ready(Some(Ok(Frame::data(bytes))))
 }
 
 /// Asks about what is to be judged; the next judgement, once there is one.

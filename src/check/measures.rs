@@ -44,6 +44,12 @@ impl Finding {
 }
 
 impl Measures {
+    /// What findings of this category lead to, and from which score on, where that is said.
+    pub(super) fn of(&self, category: &str) -> (Measure, Option<f64>) {
+        let (measure, threshold) = self.categories.get(category).copied().unwrap_or((self.otherwise, None));
+        (measure, threshold.or(self.threshold))
+    }
+
     /// What findings in a passage lead to: the most severe measure that any of them asks for.
     pub fn judge(&self, findings: impl IntoIterator<Item = Finding>) -> Judgement {
         let counted: Vec<(Measure, Finding)> = findings

@@ -84,7 +84,19 @@ impl PolicyArgs {
 
     /// The policies that the flags and the file's choices describe, and who answers for their checks.
     pub(super) fn load_all(&self) -> Result<Loaded, BadPolicy> {
-        let mut sets = self.rule_sets()?.into_iter();
+        self.load_sets(self.rule_sets()?)
+    }
+
+    /// The file's own policy, and who answers for its checks: where there are no requests to choose by.
+    pub(super) fn load_with_checks(&self) -> Result<(Policy, Checks), BadPolicy> {
+        let sets = self.rule_sets()?.into_iter().map(RuleSet::without_choices).collect();
+        let Loaded { policies, checks, .. } = self.load_sets(sets)?;
+        let policy = policies.otherwise().expect("it was built of a rule set").clone();
+        Ok((policy, checks))
+    }
+
+    fn load_sets(&self, sets: Vec<RuleSet>) -> Result<Loaded, BadPolicy> {
+        let mut sets = sets.into_iter();
         let first = sets.next().unwrap_or_default();
         let others: Vec<RuleSet> = sets.collect();
         let file = Checks::named_in(&first, |name| env::var(name).ok());
@@ -103,13 +115,6 @@ impl PolicyArgs {
             )));
         }
         Ok(Loaded { policies, checks, hash_key })
-    }
-
-    /// The file's own policy, and who answers for its checks: where there are no requests to choose by.
-    pub(super) fn load_with_checks(&self) -> Result<(Policy, Checks), BadPolicy> {
-        let Loaded { policies, checks, .. } = self.load_all()?;
-        let policy = policies.otherwise().expect("it was built of a rule set").clone();
-        Ok((policy, checks))
     }
 
     /// The same policy, with its rules as they are written.

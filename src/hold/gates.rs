@@ -74,7 +74,7 @@ impl Gate {
         kind: ChannelKind,
         text: Text<'_>,
         span: &Range<u64>,
-        around: &Around,
+        around: Option<&Around>,
     ) -> Passage {
         let from = self.shown_from(check, text, span);
         let shown = text.between(from, span.end).unwrap_or_default();
@@ -138,9 +138,9 @@ impl Gates {
     }
 
     /// The text shows another one again, from its beginning, which has paused here: its passages are to be the same.
-    pub(super) fn break_at(&mut self, breaks: &[u64]) {
+    pub(super) fn break_at(&mut self, breaks: Vec<u64>) {
         if breaks.len() > self.breaks.len() {
-            self.breaks = breaks.to_vec();
+            self.breaks = breaks;
         }
     }
 
@@ -158,6 +158,7 @@ impl Gates {
             if gate.mode == CheckMode::Held {
                 continue;
             }
+            // Mostly there is one passage, and more if much has come at once.
             let mut around = None;
             while let Some(open) = text.between(gate.open_from, until.max(gate.open_from))
                 && let Some(len) = first_passage(check.passages, check.longest, open, more)
@@ -167,14 +168,10 @@ impl Gates {
                 if open[..len].trim_ascii().is_empty() {
                     continue;
                 }
-                // Mostly there is one, and more if much has come at once.
-                let is_all = span.end >= until;
-                let around: &Around = match &around {
-                    None if is_all => &Around::default(),
-                    None => around.insert(Around::new(gate.around(check, text, &span, until))),
-                    Some(around) => around,
-                };
-                let passage = gate.passage(check, self.kind, text, &span, around);
+                if around.is_none() && span.end < until {
+                    around = Some(Around::new(gate.around(check, text, &span, until)));
+                }
+                let passage = gate.passage(check, self.kind, text, &span, around.as_ref());
                 gate.await_judgement(passage.id(), span, AskedBy::Check(gate.check));
                 self.passages.push_back(passage);
             }
@@ -185,7 +182,7 @@ impl Gates {
     pub(super) fn hold(&mut self, policy: &Policy, text: Text<'_>, rule: u32, check: u32, span: Range<u64>) {
         let Some(gate) = self.gates.iter_mut().find(|gate| gate.check == check) else { return };
         let span = text.whole_chars(span.clone(), span.start.saturating_sub(LONGEST_CHAR));
-        let passage = gate.passage(policy.check(check), self.kind, text, &span, &Around::default());
+        let passage = gate.passage(policy.check(check), self.kind, text, &span, None);
         gate.await_judgement(passage.id(), span, AskedBy::Rule { rule, check });
         self.passages.push_back(passage);
     }

@@ -64,7 +64,7 @@ impl Channel {
     }
 
     /// It shows a text again, from its beginning, which paused here: it is cut into the same passages.
-    pub(crate) fn break_at(&mut self, breaks: &[u64]) {
+    pub(crate) fn break_at(&mut self, breaks: Vec<u64>) {
         if let Some(gates) = &mut self.account.gates {
             gates.break_at(breaks);
         }

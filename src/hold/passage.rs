@@ -28,23 +28,21 @@ pub struct Passage {
 pub struct PassageId(u128);
 
 /// Text that several passages are in, with their contexts: a copy for each would be many times as long.
-#[derive(Default)]
 pub(super) struct Around {
     start: u64,
-    text: Option<Arc<str>>,
+    text: Arc<str>,
 }
 
 impl Around {
     pub(super) fn new(text: Text<'_>) -> Around {
-        Around { start: text.start, text: Some(Arc::from(readable(text.bytes))) }
+        Around { start: text.start, text: Arc::from(readable(text.bytes)) }
     }
 
     /// Where in it the text is that has so many bytes from an offset on, unless it or its context divides a character.
     fn find(&self, from: u64, len: usize, context_len: usize) -> Option<(Arc<str>, Range<usize>)> {
-        let text = self.text.as_ref()?;
         let from = usize::try_from(from.checked_sub(self.start)?).ok()?;
         let places = [from, from + context_len, from + len];
-        places.iter().all(|at| text.is_char_boundary(*at)).then(|| (text.clone(), from..from + len))
+        places.iter().all(|at| self.text.is_char_boundary(*at)).then(|| (self.text.clone(), from..from + len))
     }
 }
 
@@ -55,7 +53,7 @@ impl Passage {
         channel: ChannelKind,
         span: Range<u64>,
         (shown, context_len): (&[u8], usize),
-        around: &Around,
+        around: Option<&Around>,
     ) -> Passage {
         let (name, index) = check;
         let mut hash = Sha256::new();
@@ -66,11 +64,12 @@ impl Passage {
         let digest = hash.finalize();
         let id = u128::from_le_bytes(digest[..16].try_into().expect("a digest of 32 bytes"));
         let from = span.end - shown.len() as u64;
-        let (text, shown) = around.find(from, shown.len(), context_len).unwrap_or_else(|| {
-            // Each for itself: together they may be a character that the passage divides.
-            let (before, judged) = shown.split_at(context_len);
-            (Arc::from([readable(before), readable(judged)].concat()), 0..shown.len())
-        });
+        let (text, shown) =
+            around.and_then(|around| around.find(from, shown.len(), context_len)).unwrap_or_else(|| {
+                // Each for itself: together they may be a character that the passage divides.
+                let (before, judged) = shown.split_at(context_len);
+                (Arc::from([readable(before), readable(judged)].concat()), 0..shown.len())
+            });
         Passage { id: PassageId(id), check: name.clone(), check_index: index, channel, span, text, shown, context_len }
     }
 

@@ -13,14 +13,13 @@ pub use self::redis::BadRedis;
 
 #[cfg(feature = "redis")]
 use crate::body::Shutdown;
+use crate::body::random;
 use crate::policy::{CompiledQuota, Counted, Policy};
 use hmac::{Hmac, KeyInit, Mac};
 use memory::Memory;
 use sha2::Sha256;
-use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -129,9 +128,8 @@ impl Quotas {
 /// Counts in this process, under a key that nobody knows.
 impl Default for Quotas {
     fn default() -> Quotas {
-        // Each map of the standard library is keyed anew from the system's entropy.
-        let random = || RandomState::new().build_hasher().finish().to_le_bytes();
-        Quotas::in_memory([random(), random(), random(), random()].concat())
+        let random = [(); 4].map(|()| random::number().to_le_bytes());
+        Quotas::in_memory(random.concat())
     }
 }
 

@@ -171,12 +171,6 @@ impl Measures {
         Measures { threshold: Some(threshold), ..self }
     }
 
-    /// What findings of this category lead to, and from which score on, where that is said.
-    pub(crate) fn of(&self, category: &str) -> (Measure, Option<f64>) {
-        let (measure, threshold) = self.categories.get(category).copied().unwrap_or((self.otherwise, None));
-        (measure, threshold.or(self.threshold))
-    }
-
     fn with(mut self, category: String, measure: Measure, threshold: Option<f64>) -> Measures {
         self.categories.insert(category.into(), (measure, threshold));
         self

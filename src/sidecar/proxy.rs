@@ -12,9 +12,9 @@ use super::reply::{self, Unanswered};
 use super::upload::Upload;
 use super::upstream::{Failed, Upstream};
 use super::websocket::{self, Handshake, Sessions, Switched};
-use crate::body::Shutdown;
+use crate::body::{Shutdown, random};
 use crate::net::Client;
-use crate::tower::{Asked, HoldbackLayer, RequestBody, random};
+use crate::tower::{Asked, HoldbackLayer, RequestBody};
 use bytes::Bytes;
 use http::header::{
     ALT_SVC, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,

@@ -11,8 +11,8 @@ use super::model::RequestedModel;
 use super::request::RequestTreatment;
 use super::service::Handling;
 use super::whole::Whole;
-use super::{POLLED, headers, random};
-use crate::body::{Begun, Timer};
+use super::{POLLED, headers};
+use crate::body::{Begun, Timer, random};
 use crate::check::Driver;
 use crate::policy::{ChannelKind, Policy, Reason, Verdict};
 use crate::quota::{Asking, UsedUp};
@@ -80,7 +80,10 @@ pub(super) struct Entered<B> {
 }
 
 impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
-    pub(super) fn new(mut head: request::Parts, body: B, choose: C, handling: &Handling) -> Entry<B, C, S> {
+    pub(super) fn new(mut head: request::Parts, body: B, choose: &C, handling: &Handling) -> Entry<B, C, S>
+    where
+        C: Clone,
+    {
         let needs_body = choose.needs_model() && !names_model(&mut head, &body);
         let mut entry = Entry {
             head: Some(head),
@@ -92,9 +95,9 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         if handling.shutdown.as_ref().is_some_and(|shutdown| shutdown.has_begun()) {
             entry.step = Step::Refused(Refused::ShutDown);
         } else if needs_body {
-            entry.step = Step::Choosing(choose);
+            entry.step = Step::Choosing(choose.clone());
         } else {
-            entry.choose(&choose, handling);
+            entry.choose(choose, handling);
         }
         entry
     }
@@ -149,8 +152,10 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
     /// Sees what the policy wants of the request's content.
     fn prepare(&mut self, handling: &Handling) {
         let (head, policy) = (self.head.as_ref().expect(POLLED), self.policy.as_ref().expect(CHOSEN));
+        if !policy.watches(ChannelKind::Prompt) {
+            return self.step = Step::Done(None);
+        }
         self.step = match RequestContent::of(&head.headers) {
-            _ if !policy.watches(ChannelKind::Prompt) => Step::Done(None),
             _ if self.body.is_empty() => Step::Done(Some(RequestTreatment::Untouched)),
             None if handling.other == OtherContent::Pass => Step::Done(Some(RequestTreatment::Passed)),
             None => Step::Refused(Refused::OtherContent),

@@ -74,7 +74,6 @@ mod layer;
 mod metered;
 mod model;
 mod policies;
-pub(crate) mod random;
 mod request;
 mod service;
 mod status;

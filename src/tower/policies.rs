@@ -5,7 +5,8 @@ use super::model::RequestedModel;
 use crate::policy::Policy;
 use crate::rule::{Choice, RuleSet};
 use http::request::Parts;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 /// The policies of a file: its own, and those that it chooses for some requests (`[[choose]]`). Cheap to clone.
@@ -37,33 +38,34 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
-    choices: Arc<[(Choice, Option<Policy>)]>,
+    /// Each with the place of its policy among those that are chosen; `None` for none.
+    choices: Arc<[(Choice, Option<usize>)]>,
+    chosen: Arc<[Policy]>,
     otherwise: Option<Policy>,
 }
 
 impl Policies {
-    /// Builds the policies of a file, each by `build` from its name (that of its file, without folders and `.toml`) and its
+    /// Builds the policies of a file, each by `build` from its name (that of its file, without folders and ending) and its
     /// rules.
     ///
     /// # Errors
     ///
     /// The first that `build` fails with.
     pub fn build<E>(set: RuleSet, build: impl Fn(&str, RuleSet) -> Result<Policy, E>) -> Result<Policies, E> {
-        let mut built: BTreeMap<&str, Policy> = BTreeMap::new();
-        for choice in set.choices() {
-            if let (Some(chosen), false) = (set.chosen(&choice.policy), built.contains_key(&*choice.policy)) {
-                built.insert(&choice.policy, build(name_of(&choice.policy), chosen.clone())?);
-            }
-        }
-        let choices =
-            set.choices().iter().map(|choice| (choice.clone(), built.get(&*choice.policy).cloned())).collect();
+        let names: BTreeSet<&String> = set.choices().iter().map(|choice| &choice.policy).collect();
+        let sets: Vec<(&String, &RuleSet)> =
+            names.into_iter().filter_map(|name| Some((name, set.chosen(name)?))).collect();
+        let chosen =
+            sets.iter().map(|(name, set)| build(name_of(name), RuleSet::clone(set))).collect::<Result<_, E>>()?;
+        let place = |choice: &Choice| sets.iter().position(|(name, _)| **name == choice.policy);
+        let choices = set.choices().iter().map(|choice| (choice.clone(), place(choice))).collect();
         let name = name_of(set.name()).to_owned();
-        Ok(Policies { choices, otherwise: Some(build(&name, set)?) })
+        Ok(Policies { choices, chosen, otherwise: Some(build(&name, set)?) })
     }
 
-    /// The policy of each choice that has one, then the file's own.
+    /// Every policy that is chosen for some requests, then the file's own.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
-        self.choices.iter().filter_map(|(_, policy)| policy.as_ref()).chain(&self.otherwise)
+        self.chosen.iter().chain(&self.otherwise)
     }
 
     /// The file's own policy; `None` if nothing is moderated where no choice fits.
@@ -75,7 +77,7 @@ impl Policies {
 /// Without one, nothing is moderated.
 impl From<Option<Policy>> for Policies {
     fn from(policy: Option<Policy>) -> Policies {
-        Policies { choices: Arc::default(), otherwise: policy }
+        Policies { otherwise: policy, ..Policies::default() }
     }
 }
 
@@ -89,8 +91,10 @@ impl Choose for Policies {
     fn choose(&self, request: &Parts) -> Option<Policy> {
         let model = request.extensions.get::<RequestedModel>().map(|model| &*model.0);
         let header = |name: &str| request.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        let chosen = self.choices.iter().find(|(choice, _)| choice.fits(request.uri.path(), model, header));
-        chosen.map_or(&self.otherwise, |(_, policy)| policy).clone()
+        match self.choices.iter().find(|(choice, _)| choice.fits(request.uri.path(), model, header)) {
+            Some((_, chosen)) => chosen.map(|place| self.chosen[place].clone()),
+            None => self.otherwise.clone(),
+        }
     }
 
     fn needs_model(&self) -> bool {
@@ -100,6 +104,6 @@ impl Choose for Policies {
 
 /// What a policy is called whose file is called this.
 fn name_of(file: &str) -> &str {
-    let name = file.rsplit(['/', '\\', ':']).next().unwrap_or(file);
-    name.strip_suffix(".toml").unwrap_or(name)
+    let file = file.strip_prefix("builtin:").unwrap_or(file);
+    Path::new(file).file_stem().and_then(|name| name.to_str()).unwrap_or_default()
 }

@@ -65,7 +65,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (head, body) = request.into_parts();
         let Settings { choose, watch, timer, handling } = &self.settings;
-        let mut entry = Entry::new(head, body, choose.clone(), handling);
+        let mut entry = Entry::new(head, body, choose, handling);
         if entry.is_left_alone() {
             return ResponseFuture::left_alone(self.inner.call(entry.entered().request));
         }

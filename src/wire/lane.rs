@@ -214,7 +214,7 @@ impl Lane {
     }
 
     /// It shows a text again, from its beginning, of which passages ended here.
-    pub(crate) fn break_at(&mut self, breaks: &[u64]) {
+    pub(crate) fn break_at(&mut self, breaks: Vec<u64>) {
         self.channel.break_at(breaks);
     }
 

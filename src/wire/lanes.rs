@@ -286,7 +286,7 @@ impl Lanes {
         let before = if before > 0 { Before::Some } else { Before::None };
         let breaks = primary.map(|id| self.entries[id as usize].lane.breaks()).filter(|breaks| !breaks.is_empty());
         if let Some(breaks) = breaks.map(<[u64]>::to_vec) {
-            self.entries[id as usize].lane.break_at(&breaks);
+            self.entries[id as usize].lane.break_at(breaks);
         }
         self.entries[id as usize].snapshot.next(raw, delta, before).map_err(|_| Failure::Malformed)
     }

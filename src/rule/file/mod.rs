@@ -180,6 +180,13 @@ impl RuleSet {
         self
     }
 
+    /// Leaves the choices out, and the policies that they choose.
+    pub fn without_choices(mut self) -> RuleSet {
+        self.choices.clear();
+        self.chosen.clear();
+        self
+    }
+
     /// The rules, by value.
     pub fn into_rules(self) -> Vec<Rule> {
         self.rules
