@@ -2,11 +2,13 @@
 
 use super::http::{Endpoint, EndpointError, HttpCheck};
 use super::linear::{Linear, LinearCheck};
+#[cfg(feature = "onnx")]
+use super::semantic::{Embedder, SemanticCheck};
 use super::service::{Answer, Bound};
 use super::{Checks, Measures};
 use crate::error::{BuildError, Fault};
 use crate::rule::RuleSet;
-use crate::rule::service::{Address, Service, ServiceKind};
+use crate::rule::service::{Address, Service, ServiceKind, Topic};
 use std::collections::BTreeMap;
 use std::fs;
 use std::iter;
@@ -91,6 +93,7 @@ fn answering(service: &Service, env: &impl Fn(&str) -> Option<String>) -> Result
         }
         ServiceKind::Presidio { at, language } => HttpCheck::presidio(endpoint(at)?, language),
         ServiceKind::Linear { file } => return Ok(Box::new(Bound(linear(file, &service.measures)?))),
+        ServiceKind::Semantic { model, topics } => return semantic(model, topics, &service.measures),
         ServiceKind::Webhook { at, secret_env } => HttpCheck::webhook(endpoint(at)?, from_env(secret_env)?),
     };
     Ok(Box::new(Bound(check.measures(service.measures.clone()))))
@@ -103,6 +106,19 @@ fn linear(file: &str, measures: &Measures) -> Result<LinearCheck, Fault> {
         Fault::new(format!("`{file}` is no model: {error}")).remedy("write one with `holdback train`")
     })?;
     LinearCheck::new(model).measures(measures).map_err(|error| Fault::new(error.to_string()))
+}
+
+/// The topics that a sentence-embedding model looks for.
+#[cfg(feature = "onnx")]
+fn semantic(model: &str, topics: &[Topic], measures: &Measures) -> Result<Box<dyn Answer>, Fault> {
+    let check = Embedder::open(model).and_then(|model| SemanticCheck::new(model, topics.iter().cloned()));
+    let check = check.and_then(|check| check.measures(measures));
+    check.map(|check| Box::new(Bound(check)) as Box<dyn Answer>).map_err(|error| Fault::new(error.to_string()))
+}
+
+#[cfg(not(feature = "onnx"))]
+fn semantic(_: &str, _: &[Topic], _: &Measures) -> Result<Box<dyn Answer>, Fault> {
+    Err(Fault::new("this program cannot run models").remedy("build it with `--features onnx`"))
 }
 
 fn bad(what: &str, error: EndpointError) -> Fault {

@@ -50,6 +50,26 @@ impl Measures {
         (measure, threshold.or(self.threshold))
     }
 
+    /// The measures of labels that each have a threshold: their own, unless another is said.
+    pub(super) fn of_labels<'a>(&self, labels: impl Iterator<Item = (&'a str, f64)>) -> Measures {
+        labels.fold(Measures::new(Measure::Ignore), |all, (label, own)| {
+            let (measure, threshold) = self.of(label);
+            all.category_from(label, measure, threshold.unwrap_or(own))
+        })
+    }
+
+    /// A category that is spoken of, and is not one of these.
+    pub(super) fn unknown<'a>(&self, known: impl Iterator<Item = &'a str>) -> Option<&str> {
+        let known: Vec<&str> = known.collect();
+        self.categories.keys().map(|name| &**name).find(|name| !known.contains(name))
+    }
+
+    /// A threshold that no score can be.
+    pub(super) fn bad_threshold(&self) -> Option<f64> {
+        let mut thresholds = self.categories.values().filter_map(|(_, threshold)| *threshold).chain(self.threshold);
+        thresholds.find(|threshold| !(0.0..=1.0).contains(threshold))
+    }
+
     /// What findings in a passage lead to: the most severe measure that any of them asks for.
     pub fn judge(&self, findings: impl IntoIterator<Item = Finding>) -> Judgement {
         let counted: Vec<(Measure, Finding)> = findings

@@ -21,7 +21,8 @@
 //! # let _ = checks;
 //! ```
 //!
-//! One that needs nothing but labelled texts to be trained on is [`linear`].
+//! One that needs nothing but labelled texts to be trained on is [`linear`]; with the feature `onnx` there is one for what
+//! texts mean, `semantic`.
 //!
 //! [`tower`]: https://docs.rs/tower
 
@@ -32,6 +33,8 @@ mod driver;
 pub mod http;
 pub mod linear;
 mod measures;
+#[cfg(feature = "onnx")]
+pub mod semantic;
 mod service;
 
 pub use crate::rule::service::{Measure, Measures};
@@ -131,4 +134,9 @@ impl fmt::Debug for Checks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.services.keys()).finish()
     }
+}
+
+/// Whether a category can be called so: it goes into logs and metrics.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 200 && !name.chars().any(char::is_control)
 }

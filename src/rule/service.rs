@@ -60,6 +60,13 @@ pub enum ServiceKind {
         /// Its file, as `holdback train` writes it.
         file: String,
     },
+    /// A sentence-embedding model of this machine, and topics.
+    Semantic {
+        /// Its folder or its `.onnx` file.
+        model: String,
+        /// What it looks for.
+        topics: Vec<Topic>,
+    },
     /// A service of one's own.
     Webhook {
         /// Where it is.
@@ -111,6 +118,49 @@ pub enum GuardModel {
         /// The risk, in the model's own word. It is the category, too.
         risk: String,
     },
+}
+
+/// What texts may be about, given by sentences of which any text about it resembles one.
+///
+/// ```
+/// use holdback::rule::service::Topic;
+///
+/// let dosage = Topic::banned("medical_advice", 0.5, ["Take two of these tablets every six hours."]);
+/// let kitchen = Topic::required("cooking", 0.3, ["Fry the onions until they are golden.", "Serve it with rice."]);
+/// assert!(kitchen.required && !dosage.required);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Topic {
+    /// Its name; that of the category, if the topic is banned.
+    pub name: String,
+    /// Sentences about it.
+    pub examples: Vec<String>,
+    /// How similar to one of them a text about it is at least, 0 to 1.
+    pub threshold: f64,
+    /// Whether a text must be about it, or about another topic that is required. Otherwise none may be.
+    pub required: bool,
+}
+
+impl Topic {
+    /// A topic that no text may be about.
+    pub fn banned<S: Into<String>>(
+        name: impl Into<String>,
+        threshold: f64,
+        examples: impl IntoIterator<Item = S>,
+    ) -> Topic {
+        let examples = examples.into_iter().map(Into::into).collect();
+        Topic { name: name.into(), examples, threshold, required: false }
+    }
+
+    /// A topic that texts must be about; of several that are required, any one.
+    pub fn required<S: Into<String>>(
+        name: impl Into<String>,
+        threshold: f64,
+        examples: impl IntoIterator<Item = S>,
+    ) -> Topic {
+        Topic { required: true, ..Topic::banned(name, threshold, examples) }
+    }
 }
 
 /// What a finding leads to.

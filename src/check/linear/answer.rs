@@ -2,7 +2,7 @@
 
 use super::features::Features;
 use super::{Linear, LinearError};
-use crate::check::{Finding, Measure, Measures};
+use crate::check::{Finding, Measures};
 use crate::hold::{Judgement, Passage};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -41,7 +41,7 @@ pub struct LinearCheck {
 impl LinearCheck {
     /// A check that redacts whatever has a label. A label is found from the threshold on that the model has for it.
     pub fn new(model: Linear) -> LinearCheck {
-        let measures = of_labels(&model, &Measures::default());
+        let measures = Measures::default().of_labels(model.thresholds());
         LinearCheck { model, measures }
     }
 
@@ -52,16 +52,15 @@ impl LinearCheck {
     /// If they speak of a label that the model has not, or a threshold is not 0 to 1.
     pub fn measures(self, measures: &Measures) -> Result<LinearCheck, LinearError> {
         let labels = || self.model.thresholds().map(|(name, _)| name);
-        if let Some(unknown) = measures.categories.keys().find(|name| !labels().any(|label| label == &***name)) {
+        if let Some(name) = measures.unknown(labels()) {
             let labels = labels().map(str::to_owned).collect();
-            return Err(LinearError::Unknown { name: unknown.to_string(), labels });
+            return Err(LinearError::Unknown { name: name.to_owned(), labels });
         }
-        let measures = of_labels(&self.model, measures);
-        let mut thresholds = measures.categories.values().filter_map(|(_, threshold)| *threshold);
-        match thresholds.find(|threshold| !(0.0..=1.0).contains(threshold)) {
-            Some(threshold) => Err(LinearError::Threshold(threshold)),
-            None => Ok(LinearCheck { measures, ..self }),
+        if let Some(threshold) = measures.bad_threshold() {
+            return Err(LinearError::Threshold(threshold));
         }
+        let measures = measures.of_labels(self.model.thresholds());
+        Ok(LinearCheck { measures, ..self })
     }
 
     /// What the model says of a text, whoever asks.
@@ -83,14 +82,6 @@ impl LinearCheck {
         // Of two that are alike the first label is to be named, and the last finding is.
         self.measures.judge(findings.rev().map(|(label, score)| Finding::new(label.name.clone()).score(score)))
     }
-}
-
-/// The measures of every label of a model, each with a threshold: its own, unless another is said.
-fn of_labels(model: &Linear, measures: &Measures) -> Measures {
-    model.thresholds().fold(Measures::new(Measure::Ignore), |all, (label, own)| {
-        let (measure, threshold) = measures.of(label);
-        all.category_from(label, measure, threshold.unwrap_or(own))
-    })
 }
 
 impl Service<Passage> for LinearCheck {

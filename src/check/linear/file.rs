@@ -1,7 +1,8 @@
 //! A model as a file.
 
 use super::features::BITS;
-use super::{Label, Linear, Model, fits, is_name};
+use super::{Label, Linear, Model, fits};
+use crate::check::is_name;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};

@@ -139,8 +139,3 @@ fn logistic(x: f64) -> f64 {
 fn fits(bits: u32, labels: usize) -> bool {
     labels <= MOST_WEIGHTS >> bits
 }
-
-/// Whether a label can be called so: it goes into logs and metrics.
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 200 && !name.chars().any(char::is_control)
-}

@@ -3,7 +3,8 @@
 use super::features::{BITS, Features};
 use super::measure::{Report, Scored, choose_threshold, measure};
 use super::split::{Part, split};
-use super::{Label, Linear, Model, fits, is_name, logistic};
+use super::{Label, Linear, Model, fits, logistic};
+use crate::check::is_name;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use super::keys::Keys;
 use super::layers::beside;
 use super::read::{SEVERITIES, read_channels, read_template, text};
 use crate::error::Fault;
-use crate::rule::service::{Address, GuardModel, Measure, Measures, Service, ServiceKind};
+use crate::rule::service::{Address, GuardModel, Measure, Measures, Service, ServiceKind, Topic};
 use crate::rule::{Check, CheckMode, Conduct, Direction, OnFailure, Passages};
 use std::ops::Range;
 use std::time::Duration;
@@ -41,12 +41,13 @@ pub(super) const MEASURES: [(&str, Measure); 4] = [
     (Measure::Terminate.name(), Measure::Terminate),
 ];
 
-pub(super) const KINDS: [(&str, Kind); 6] = [
+pub(super) const KINDS: [(&str, Kind); 7] = [
     ("moderation", Kind::Moderation),
     ("guard", Kind::Guard),
     ("detector", Kind::Detector),
     ("presidio", Kind::Presidio),
     ("linear", Kind::Linear),
+    ("semantic", Kind::Semantic),
     ("webhook", Kind::Webhook),
 ];
 
@@ -57,6 +58,7 @@ pub(super) enum Kind {
     Detector,
     Presidio,
     Linear,
+    Semantic,
     Webhook,
 }
 
@@ -200,12 +202,32 @@ fn read_service(keys: &mut Keys<'_, '_>, measures: Measures) -> Option<Service> 
             let (at, language) = (read_address(keys), text(keys, "language"));
             ServiceKind::Presidio { at: at?, language: language.unwrap_or_else(|| "en".to_owned()) }
         }
+        Kind::Semantic => {
+            let (model, topics) = (needed(keys, "model"), keys.tables("topic", read_topic));
+            let topics: Vec<Topic> = topics.into_iter().flatten().collect();
+            if topics.is_empty() {
+                keys.fault(keys.span(), Fault::new("it looks for nothing").remedy("give it a `topic` with `examples`"));
+            }
+            ServiceKind::Semantic { model: beside(&file, &model?), topics }
+        }
         Kind::Webhook => {
             let (at, secret_env) = (read_address(keys), needed(keys, "secret_env"));
             ServiceKind::Webhook { at: at?, secret_env: secret_env? }
         }
     };
     Some(Service { kind, measures, file, span, line })
+}
+
+fn read_topic(keys: &mut Keys<'_, '_>) -> Option<Topic> {
+    keys.need("threshold");
+    let (name, threshold) = (needed(keys, "name"), read_share(keys, "threshold"));
+    let examples = keys.texts("examples").map(Spanned::into_inner).unwrap_or_default();
+    if examples.is_empty() {
+        keys.fault(keys.span(), Fault::new("the topic has no examples").remedy("give sentences about it as `examples`"));
+    }
+    let required = keys.switch("required").unwrap_or(false);
+    let examples = examples.into_iter().map(Spanned::into_inner).collect();
+    Some(Topic { name: name?, threshold: threshold?, examples, required })
 }
 
 fn read_address(keys: &mut Keys<'_, '_>) -> Option<Address> {

@@ -67,10 +67,15 @@ impl<'a, 's> Keys<'a, 's> {
 
     /// Like [`Keys::text`], and a fault where the key is missing.
     pub(super) fn needed_text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        self.need(key);
+        self.text(key)
+    }
+
+    /// A fault where the key is missing.
+    pub(super) fn need(&mut self, key: &str) {
         if !self.table.contains_key(key) {
             self.fault(self.span(), Fault::new(format!("`{key}` is missing")));
         }
-        self.text(key)
     }
 
     pub(super) fn texts(&mut self, key: &'static str) -> Option<Spanned<Vec<Spanned<String>>>> {

@@ -166,10 +166,16 @@ fn check() -> Value {
         }), &[]),
         "service": table("Who answers; bound by the program if missing", json!({
             "kind": word("Which of the services that are known", names(&KINDS)),
-            "url": text("Where it is, for all but linear"),
+            "url": text("Where it is, for all but linear and semantic"),
             "file": text("The model's file, for linear"),
             "token_env": text("The environment variable that holds a bearer token for it"),
-            "model": text("The model's name, for moderation and guard"),
+            "model": text("The model's name, for moderation and guard; its folder, for semantic"),
+            "topic": tables("What texts may not be about, or must be, for semantic", json!({
+                "name": text("Its name, and that of the category"),
+                "examples": texts("Sentences about it"),
+                "threshold": share("How similar to one of them a text about it is at least"),
+                "required": switch("Texts must be about this topic, or another that is required"),
+            }), &["name", "examples", "threshold"]),
             "guard": word("How a guard model is asked", names(&GUARDS)),
             "category": text("Of what breaks the guideline, for shield-gemma"),
             "guideline": text("What the text must not be, for shield-gemma"),
