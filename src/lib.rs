@@ -38,8 +38,8 @@
 //!
 //! # What it does not do
 //!
-//! It runs no model and understands no meaning: rules describe shapes. What takes judgement is asked of others, and waited
-//! for, as a policy's checks say ([`rule::Check`]). It does not balance, retry or authenticate.
+//! It understands no meaning: rules describe shapes. What takes judgement is asked of others, or of a small model beside it,
+//! and waited for, as a policy's checks say ([`rule::Check`]). It does not balance, retry or authenticate.
 //!
 //! # Features
 //!
@@ -48,6 +48,7 @@
 //! | `sidecar` | yes | the proxy and the command line; implies `tower` and `http-checks` |
 //! | `tower` | | [`tower`]: the layer and its service; implies `body` |
 //! | `redis` | | `quota::Quotas::redis`: quotas that processes share; implies `tower`, and brings tokio |
+//! | `onnx` | | `check::semantic`: checks by what texts mean; implies `body`, brings tokio and tract, and needs Rust 1.91 |
 //! | `http-checks` | | [`check::http`]: judgements by services over HTTP; implies `body`, and brings tokio and hyper |
 //! | `body` | | [`body`]: adaptors for bodies and streams; [`check`]: who judges what a policy asks about |
 //!

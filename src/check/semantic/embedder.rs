@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use tokenizers::{Encoding, Tokenizer};
+use tokenizers::{Encoding, Tokenizer, TruncationDirection};
 use tokio::sync::Semaphore;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
@@ -19,6 +19,7 @@ struct Model {
     graph: Arc<TypedRunnableModel>,
     inputs: Vec<(Input, DatumType)>,
     tokenizer: Tokenizer,
+    longest: usize,
     pooling: Pooling,
     lower_case: bool,
     /// How many numbers a vector has.
@@ -43,7 +44,7 @@ impl Embedder {
     ///
     /// If a file is missing or cannot be read, or the model is of a kind that is not known.
     pub fn open(path: impl AsRef<Path>) -> Result<Embedder, SemanticError> {
-        let Folder { graph: file, tokenizer, pooling, lower_case } = Folder::read(path.as_ref())?;
+        let Folder { graph: file, tokenizer, longest, pooling, lower_case } = Folder::read(path.as_ref())?;
         let broken = |error: TractError| SemanticError::File { path: file.clone(), reason: format!("{error:#}") };
         let mut graph = tract_onnx::onnx().model_for_path(&file).map_err(broken)?;
         let length = graph.symbols.sym("tokens");
@@ -72,7 +73,7 @@ impl Embedder {
         // Text goes on while passages are judged: half of the cores are left for it.
         let turns = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
         let turns = Arc::new(Semaphore::new(turns));
-        let mut model = Model { graph, inputs, tokenizer, pooling, lower_case, width: 0, turns };
+        let mut model = Model { graph, inputs, tokenizer, longest, pooling, lower_case, width: 0, turns };
         model.width = model.embed("A sentence.")?[0].len();
         Ok(Embedder(Arc::new(model)))
     }
@@ -103,9 +104,18 @@ impl Model {
     fn embed(&self, text: &str) -> Result<Vec<Vec<f32>>, SemanticError> {
         let lower = self.lower_case.then(|| text.to_lowercase());
         let text = lower.as_deref().unwrap_or(text);
-        let first = self.tokenizer.encode_fast(text, true).map_err(|error| SemanticError::Failed(error.to_string()))?;
-        let windows = std::iter::once(&first).chain(first.get_overflowing());
-        windows.map(|window| self.vector(window).map_err(|error| SemanticError::Failed(format!("{error:#}")))).collect()
+        let failed = |error: tokenizers::Error| SemanticError::Failed(error.to_string());
+        // The tokenizer's own truncation forgets what is behind the first window.
+        let mut first = self.tokenizer.encode_fast(text, false).map_err(failed)?;
+        first.truncate(self.longest, self.longest / 8, TruncationDirection::Right);
+        let others = first.take_overflowing();
+        let windows = std::iter::once(first).chain(others);
+        windows
+            .map(|window| {
+                let marked = self.tokenizer.post_process(window, None, true).map_err(failed)?;
+                self.vector(&marked).map_err(|error| SemanticError::Failed(format!("{error:#}")))
+            })
+            .collect()
     }
 
     /// The vector of one window's tokens.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::path::{Path, PathBuf};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{PostProcessor, Tokenizer};
 
 /// How one vector is made of those of all tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,6 +20,8 @@ pub(super) enum Pooling {
 pub(super) struct Folder {
     pub(super) graph: PathBuf,
     pub(super) tokenizer: Tokenizer,
+    /// How many tokens the model sees at once, without those that mark their ends.
+    pub(super) longest: usize,
     pub(super) pooling: Pooling,
     pub(super) lower_case: bool,
 }
@@ -63,7 +65,7 @@ struct PoolingConfig {
 /// Where a model says nothing of it: what BERT has.
 const LONGEST: usize = 512;
 
-/// Windows shorter than this would be mostly marks of their ends.
+/// In fewer tokens than these nothing can be said.
 const SHORTEST: usize = 8;
 
 impl Folder {
@@ -85,13 +87,16 @@ impl Folder {
         }
         let transformer: Transformer = read(&settings.join("sentence_bert_config.json"))?.unwrap_or_default();
         let config: Config = read(&settings.join("config.json"))?.unwrap_or_default();
+        let tokenizer = read_tokenizer(&settings.join(TOKENIZER))?;
         let longest = [transformer.max_seq_length, config.max_position_embeddings];
         let longest = longest.into_iter().flatten().min().unwrap_or(LONGEST);
+        let longest =
+            longest.saturating_sub(tokenizer.get_post_processor().map_or(0, |marks| marks.added_tokens(false)));
         if longest < SHORTEST {
             return Err(SemanticError::Unsupported(format!("it sees only {longest} tokens at once")));
         }
-        let tokenizer = read_tokenizer(&settings.join(TOKENIZER), longest)?;
-        Ok(Folder { graph, tokenizer, pooling: read_pooling(&settings)?, lower_case: transformer.do_lower_case })
+        let (pooling, lower_case) = (read_pooling(&settings)?, transformer.do_lower_case);
+        Ok(Folder { graph, tokenizer, longest, pooling, lower_case })
     }
 }
 
@@ -110,12 +115,11 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, SemanticError> {
     serde_json::from_slice(&json).map(Some).map_err(|error| bad(path, error))
 }
 
-/// A tokenizer that divides what is longer into windows that overlap.
-fn read_tokenizer(path: &Path, longest: usize) -> Result<Tokenizer, SemanticError> {
+/// A tokenizer that takes texts as long as they are.
+fn read_tokenizer(path: &Path) -> Result<Tokenizer, SemanticError> {
     let mut tokenizer = Tokenizer::from_file(path).map_err(|error| bad(path, error))?;
     tokenizer.with_padding(None);
-    let truncation = TruncationParams { max_length: longest, stride: longest / 8, ..TruncationParams::default() };
-    tokenizer.with_truncation(Some(truncation)).map_err(|error| bad(path, error))?;
+    tokenizer.with_truncation(None).map_err(|error| bad(path, error))?;
     Ok(tokenizer)
 }
 

@@ -204,11 +204,10 @@ fn read_service(keys: &mut Keys<'_, '_>, measures: Measures) -> Option<Service> 
         }
         Kind::Semantic => {
             let (model, topics) = (needed(keys, "model"), keys.tables("topic", read_topic));
-            let topics: Vec<Topic> = topics.into_iter().flatten().collect();
             if topics.is_empty() {
                 keys.fault(keys.span(), Fault::new("it looks for nothing").remedy("give it a `topic` with `examples`"));
             }
-            ServiceKind::Semantic { model: beside(&file, &model?), topics }
+            ServiceKind::Semantic { model: beside(&file, &model?), topics: topics.into_iter().flatten().collect() }
         }
         Kind::Webhook => {
             let (at, secret_env) = (read_address(keys), needed(keys, "secret_env"));
@@ -223,7 +222,10 @@ fn read_topic(keys: &mut Keys<'_, '_>) -> Option<Topic> {
     let (name, threshold) = (needed(keys, "name"), read_share(keys, "threshold"));
     let examples = keys.texts("examples").map(Spanned::into_inner).unwrap_or_default();
     if examples.is_empty() {
-        keys.fault(keys.span(), Fault::new("the topic has no examples").remedy("give sentences about it as `examples`"));
+        keys.fault(
+            keys.span(),
+            Fault::new("the topic has no examples").remedy("give sentences about it as `examples`"),
+        );
     }
     let required = keys.switch("required").unwrap_or(false);
     let examples = examples.into_iter().map(Spanned::into_inner).collect();
