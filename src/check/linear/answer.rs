@@ -9,9 +9,9 @@ use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 use tower_service::Service;
 
-/// A service that answers with what a model finds: what the most severe [`Measure`](crate::check::Measure) asks for of those that the labels of a
-/// passage lead to, with the label as the category and its probability as the score. Of two that are as severe, the more
-/// probable one counts. It is always ready and never fails, and answers in the call itself.
+/// A service that answers with what a model finds: what the most severe [`Measure`](crate::check::Measure) asks for of
+/// those that the labels of a passage lead to, with the label as the category and its probability as the score. Of two
+/// that are as severe, the more probable one counts. It is always ready and never fails, and answers in the call itself.
 ///
 /// It judges the passage alone and not in its context. A linear model cannot tell which part of a text a probability comes
 /// from: with the context in view, one bad sentence would have the next ones judged bad too, though they are not and the
