@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -36,6 +36,8 @@ pub struct Shutdown(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     has_begun: AtomicBool,
+    /// How many times it has begun: one that was revoked at once must not pass by streams that were not looking.
+    beginnings: AtomicU64,
     waiting: Mutex<Waiting>,
 }
 
@@ -49,12 +51,14 @@ impl Shutdown {
     /// Ends every stream that was given this, and those that are given it later.
     pub fn begin(&self) {
         self.0.has_begun.store(true, Ordering::SeqCst);
+        self.0.beginnings.fetch_add(1, Ordering::SeqCst);
         // Not under the lock: what a waker does is not ours to know.
         let wakers = std::mem::take(&mut self.0.waiting().wakers);
         wakers.into_values().for_each(Waker::wake);
     }
 
-    /// Takes it back: streams that are given it from now on go on. Those that it has ended stay ended.
+    /// Takes it back: streams that are given it from now on go on. Those that were given it before end, even if they have
+    /// not noticed yet.
     pub fn revoke(&self) {
         self.0.has_begun.store(false, Ordering::SeqCst);
     }
@@ -66,7 +70,7 @@ impl Shutdown {
 
     /// Ready when it begins.
     pub fn begun(&self) -> Begun {
-        Begun { shutdown: self.clone(), registered: None }
+        Begun { shutdown: self.clone(), since: self.0.beginnings.load(Ordering::SeqCst), registered: None }
     }
 }
 
@@ -87,6 +91,8 @@ impl fmt::Debug for Shutdown {
 #[must_use = "futures do nothing unless polled"]
 pub struct Begun {
     shutdown: Shutdown,
+    /// How many times it had begun before.
+    since: u64,
     // Under which number, and whom to wake: a stream asks at each event, mostly from one task.
     registered: Option<(u64, Waker)>,
 }
@@ -104,7 +110,9 @@ impl Future for Begun {
             self.registered = Some((id, cx.waker().clone()));
         }
         // Looked at after the registration, so that a beginning between the two is not missed.
-        if shared.has_begun.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        let has_begun =
+            shared.has_begun.load(Ordering::SeqCst) || shared.beginnings.load(Ordering::SeqCst) != self.since;
+        if has_begun { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -113,5 +121,22 @@ impl Drop for Begun {
         if let Some((id, _)) = self.registered {
             self.shutdown.0.waiting().wakers.remove(&id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+
+    #[test]
+    fn a_beginning_that_is_revoked_at_once_is_noticed() {
+        let shutdown = Shutdown::default();
+        let (mut before, mut cx) = (pin!(shutdown.begun()), Context::from_waker(Waker::noop()));
+        assert!(before.as_mut().poll(&mut cx).is_pending());
+        shutdown.begin();
+        shutdown.revoke();
+        assert!(before.as_mut().poll(&mut cx).is_ready());
+        assert!(pin!(shutdown.begun()).poll(&mut cx).is_pending());
     }
 }

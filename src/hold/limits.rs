@@ -208,10 +208,17 @@ const LONGEST_STRETCH: usize = 2 << 10;
 /// As many bytes must be alike before a stretch is taken for one that comes again.
 const KEY_BYTES: usize = 8;
 
+/// So many places are looked at where one may begin again, and so many bytes before each: whoever says things that are
+/// nearly alike must not make each byte cost what all of them do.
+const MOST_PLACES: usize = 32;
+const MOST_ALIKE: usize = 256;
+
 /// Looks for a stretch of text that comes again and again.
 ///
 /// Where the last bytes were seen before is where the stretch may begin again; each byte that is like the one a stretch
-/// earlier then makes the run longer. Time is constant a byte.
+/// earlier then makes the run longer. Where one is not, the stretch was another one: of the places where the last bytes
+/// were seen, the one is taken before which the most was alike, for a stretch may have others within. Time is bounded for
+/// each byte.
 #[derive(Clone, Debug)]
 struct Loop {
     times: u32,
@@ -221,6 +228,8 @@ struct Loop {
     /// Where in all that was said it begins.
     start: usize,
     seen: HashMap<[u8; KEY_BYTES], usize>,
+    /// For each byte of `said`, where the key that ends with it had ended before; 0 if nowhere.
+    before: Vec<usize>,
     /// How far back the run repeats, and how long it is by now, with its first time.
     stretch: usize,
     run: usize,
@@ -228,7 +237,16 @@ struct Loop {
 
 impl Loop {
     fn new(times: u32, min_bytes: u32) -> Loop {
-        Loop { times, min_bytes, said: Vec::new(), start: 0, seen: HashMap::new(), stretch: 0, run: 0 }
+        Loop {
+            times,
+            min_bytes,
+            said: Vec::new(),
+            start: 0,
+            seen: HashMap::new(),
+            before: Vec::new(),
+            stretch: 0,
+            run: 0,
+        }
     }
 
     /// Takes text; gives back behind which of its bytes the limit is reached, if it is.
@@ -245,22 +263,35 @@ impl Loop {
         } else {
             (self.stretch, self.run) = (0, 0);
         }
-        if let Some(key) = self.said.last_chunk::<KEY_BYTES>() {
-            let last = self.seen.insert(*key, end);
-            if self.stretch == 0
-                && let Some(stretch) = last.map(|last| end - last).filter(|stretch| *stretch <= LONGEST_STRETCH)
-            {
-                (self.stretch, self.run) = (stretch, stretch + KEY_BYTES);
-            }
+        let last = self.said.last_chunk::<KEY_BYTES>().and_then(|key| self.seen.insert(*key, end));
+        self.before.push(last.unwrap_or_default());
+        if self.stretch == 0 {
+            (self.stretch, self.run) = self.begin_again(last, end);
         }
         if self.said.len() > 4 * LONGEST_STRETCH {
             let forgotten = self.said.len() - 2 * LONGEST_STRETCH;
             self.said.drain(..forgotten);
+            self.before.drain(..forgotten);
             self.start += forgotten;
             let start = self.start;
             self.seen.retain(|_, seen| *seen > start);
         }
         self.stretch > 0 && self.run >= self.stretch * self.times as usize && self.run >= self.min_bytes as usize
+    }
+
+    /// How far back the text that ends here was said before, and how long the run is by now.
+    fn begin_again(&self, last: Option<usize>, end: usize) -> (usize, usize) {
+        let in_reach = |seen: &usize| *seen > self.start && end - seen <= LONGEST_STRETCH;
+        let earlier = |seen: &usize| Some(self.before[seen - self.start - 1]).filter(in_reach);
+        let places = std::iter::successors(last.filter(in_reach), earlier).take(MOST_PLACES);
+        let alike = |stretch: usize| {
+            let (now, then) = (self.said.iter().rev(), self.said[..self.said.len() - stretch].iter().rev());
+            now.zip(then).take(MOST_ALIKE).take_while(|(now, then)| now == then).count()
+        };
+        // Of two that are alike the shorter one counts, which is met first.
+        let longer = |best: (usize, usize), other: (usize, usize)| if other.1 > best.1 { other } else { best };
+        let places = places.map(|seen| (end - seen, alike(end - seen)));
+        places.reduce(longer).map_or((0, 0), |(stretch, alike)| (stretch, stretch + alike))
     }
 }
 
@@ -289,6 +320,18 @@ mod tests {
         assert_eq!(reached(3, 40, &"-".repeat(50)), Some(40));
         let long = "abcdefghij".repeat(3) + &"0123456789 ".repeat(180);
         assert_eq!(reached(2, 9_000, &long), None);
+    }
+
+    #[test]
+    fn a_stretch_may_have_others_within() {
+        for stretch in [
+            "I am sorry. I am sorry, I am sorry, I am sorry. ",
+            "I can't stop. I can't stop! I can't stop! I can't stop. ",
+            "abcdefghijabcdefghikabcdefghijabcdefghijabcdefghil",
+        ] {
+            let behind = reached(3, 0, &stretch.repeat(9)).expect(stretch);
+            assert!((2 * stretch.len()..=4 * stretch.len()).contains(&behind), "{stretch}: behind {behind}");
+        }
     }
 
     #[test]
