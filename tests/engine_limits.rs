@@ -64,6 +64,21 @@ fn limits_are_reached_at_the_same_byte_at_every_cut() {
     property("limits", 10_000, |rng| generate::case(rng, RULES), check);
 }
 
+#[test]
+fn a_limit_within_a_character_is_reached_before_it() {
+    let rule = || Rule::literal("codename", "Nightjar");
+    for builder in [Policy::builder(), Policy::builder().rule(rule())] {
+        let policy = builder.limit(Limit::bytes("length", 5)).build().unwrap();
+        let text = "äö漢".as_bytes();
+        for cuts in cuttings(text.len(), 7) {
+            let (out, verdicts) = run(&policy, text, &cuts);
+            assert_eq!((std::str::from_utf8(&out), verdicts.len()), (Ok("äö"), 1), "cut into {cuts:?}");
+        }
+        // What is no character is text all the same.
+        assert_eq!(run(&policy, b"abc\xe6", &[4]).0, b"abc\xe6");
+    }
+}
+
 fn chat(index: u32, text: &str) -> String {
     format!(
         "data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"

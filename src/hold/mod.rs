@@ -272,7 +272,10 @@ impl Account {
     fn skip(&mut self, policy: &Policy, cursor: &mut Cursor, text: Text<'_>, fresh: usize, more: More) {
         cursor.skip(fresh);
         if self.gates.is_none() {
-            self.decided = cursor.position();
+            let position = cursor.position();
+            // A limit may be reached within a character.
+            let may_stop = more == More::MayCome && self.limits.is_some();
+            self.decided = if may_stop { text.char_start(position).max(self.decided) } else { position };
             return;
         }
         self.frontier = cursor.position();
