@@ -111,6 +111,9 @@ impl Quota {
             _ if self.within.is_zero() || self.refuse.is_some_and(|time| time.is_zero()) => {
                 Some(("it counts for no time at all", "give at least one second"))
             }
+            _ if self.within > LONGEST || self.refuse.is_some_and(|time| time > LONGEST) => {
+                Some(("it counts for more than ten years", "give fewer seconds"))
+            }
             Some(header) if !is_header_name(header) => {
                 Some(("`per` cannot be the name of a header", "name a request header, such as `authorization`"))
             }
@@ -119,6 +122,9 @@ impl Quota {
         fault.map(|(reason, remedy)| Fault::new(reason).rule(&self.id).remedy(remedy)).into_iter().collect()
     }
 }
+
+/// What any clock can still count.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 impl fmt::Display for Quota {
     /// What one caller may have, in words.

@@ -85,6 +85,7 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         C: Clone,
     {
         let needs_body = choose.needs_model() && !names_model(&mut head, &body);
+        let can_be_read = RequestContent::of(&head.headers).is_some();
         let mut entry = Entry {
             head: Some(head),
             body: Coming::Unread(body),
@@ -94,7 +95,10 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         };
         if handling.shutdown.as_ref().is_some_and(|shutdown| shutdown.has_begun()) {
             entry.step = Step::Refused(Refused::ShutDown);
-        } else if needs_body {
+        } else if needs_body && !can_be_read && handling.other != OtherContent::Pass {
+            // Servers read what they are sent, whatever it is called: the client would choose by its content type.
+            entry.step = Step::Refused(Refused::OtherContent);
+        } else if needs_body && can_be_read {
             entry.step = Step::Choosing(choose.clone());
         } else {
             entry.choose(choose, handling);
@@ -280,14 +284,14 @@ fn verdict(used_up: &UsedUp) -> Verdict {
 
 const CHOSEN: &str = "a policy was chosen before it was asked what it watches";
 
-/// Whether it is known which model a request asks for, or that no body will tell; names it in the head.
+/// Whether it is known which model a request asks for, or that it has no body to tell; names it in the head.
 fn names_model(head: &mut request::Parts, body: &impl Body) -> bool {
     let has_body = !body.is_end_stream();
     let by_query = || RequestedModel::of_query(&head.uri).filter(|_| !has_body);
     let model = RequestedModel::of_path(head.uri.path()).or_else(by_query);
     let is_named = model.is_some();
     model.map(|model| head.extensions.insert(model));
-    is_named || !has_body || RequestContent::of(&head.headers).is_none()
+    is_named || !has_body
 }
 
 impl<B: Body> Coming<B> {

@@ -3,8 +3,11 @@
 use crate::wire::Refused;
 use http::Uri;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
 
 /// The model that a request asks for. Where a [`Choose`](super::Choose) needs to know it, the layer puts it among the
 /// request's extensions.
@@ -18,7 +21,7 @@ impl RequestedModel {
     pub(super) fn of_path(path: &str) -> Option<RequestedModel> {
         let segments: Vec<Cow<'_, str>> =
             path.split('/').map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
-        if segments.iter().any(|segment| matches!(&**segment, "." | "..")) {
+        if segments.iter().any(|segment| matches!(&**segment, "." | "..") || segment.contains("/.")) {
             return None;
         }
         let named = |at: usize| match (&*segments[at], segments.get(at + 1), segments.get(at + 2)) {
@@ -33,29 +36,66 @@ impl RequestedModel {
 
     /// The model that a query names, as that of a WebSocket of OpenAI's does.
     pub(super) fn of_query(uri: &Uri) -> Option<RequestedModel> {
-        let mut named = uri.query()?.split('&').filter_map(|pair| pair.strip_prefix("model="));
+        let pairs = uri.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let mut named = pairs.filter(|(key, _)| percent_decode_str(key).eq(*b"model"));
         match (named.next(), named.next()) {
-            (Some(model), None) => Some(RequestedModel(percent_decode_str(model).decode_utf8_lossy().into_owned())),
+            (Some((_, model)), None) => {
+                Some(RequestedModel(percent_decode_str(model).decode_utf8_lossy().into_owned()))
+            }
             _ => None,
         }
     }
 
-    /// The model that a JSON body names; `None` if it is no object with such a text.
+    /// The model that a JSON body names; `None` if it names none.
     ///
     /// # Errors
     ///
-    /// If it names it twice: the upstream could take either.
+    /// If it is no JSON object, or names it twice, or not quite by its key: some servers take `Model` for `model`, and it
+    /// must not be for the client to say who is believed.
     pub(super) fn of_body(body: &[u8]) -> Result<Option<RequestedModel>, Refused> {
-        #[derive(Deserialize)]
-        struct Request<'a> {
-            #[serde(borrow)]
-            model: Option<Cow<'a, str>>,
+        let Named { exact, others } = serde_json::from_slice(body).map_err(|_| Refused::NotJson)?;
+        match exact.len() + others {
+            0 | 1 if others == 0 => Ok(exact.into_iter().next().flatten().map(RequestedModel)),
+            _ => Err(Refused::DuplicateKey),
         }
-        match serde_json::from_slice::<Request<'_>>(body) {
-            Ok(request) => Ok(request.model.map(|model| RequestedModel(model.into_owned()))),
-            Err(error) if error.to_string().starts_with("duplicate field") => Err(Refused::DuplicateKey),
-            Err(_) => Ok(None),
+    }
+}
+
+/// What an object has for a model.
+#[derive(Default)]
+struct Named {
+    /// What `model` is, each time: `None` if it is no text.
+    exact: Vec<Option<String>>,
+    /// How many keys are spelled like it but for their case.
+    others: usize,
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
+        deserializer.deserialize_map(NamedVisitor)
+    }
+}
+
+struct NamedVisitor;
+
+impl<'de> Visitor<'de> for NamedVisitor {
+    type Value = Named;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named, A::Error> {
+        let mut named = Named::default();
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "model" {
+                named.exact.push(map.next_value::<Value>()?.as_str().map(str::to_owned));
+            } else {
+                named.others += usize::from(key.eq_ignore_ascii_case("model"));
+                map.next_value::<IgnoredAny>()?;
+            }
         }
+        Ok(named)
     }
 }
 
@@ -75,6 +115,7 @@ mod tests {
             ("/model/anthropic.claude-v2%3A1/converse-stream", model("anthropic.claude-v2:1")),
             ("/openai/deployments/ours/chat/completions", model("ours")),
             ("/openai/deployments/ours/../theirs/chat/completions", None),
+            ("/model/lenient/%2e%2e%2f%2e%2e%2fv1/completions", None),
             ("/v1/models/gpt-5", None),
             ("/v1/chat/completions", None),
         ] {
@@ -89,8 +130,16 @@ mod tests {
         assert_eq!(query("/v1/realtime?model=a&model=b"), None);
         assert_eq!(RequestedModel::of_body(br#"{"model":"gpt-\u0035","messages":[]}"#), Ok(model("gpt-5")));
         assert_eq!(RequestedModel::of_body(br#"{"model":"a","model":"b"}"#), Err(Refused::DuplicateKey));
-        for other in [&b"{}"[..], b"[]", br#"{"model":1}"#, b"model=a", b""] {
+        assert_eq!(query("/v1/realtime?%6dodel=a"), model("a"));
+        assert_eq!(query("/v1/realtime?model=a&%6dodel=b"), None);
+        for both in [r#"{"model":"a","Model":"b"}"#, r#"{"MODEL":"a"}"#] {
+            assert_eq!(RequestedModel::of_body(both.as_bytes()), Err(Refused::DuplicateKey), "{both}");
+        }
+        for other in [&b"{}"[..], br#"{"model":1}"#] {
             assert_eq!(RequestedModel::of_body(other), Ok(None));
+        }
+        for other in [&b"[]"[..], br#"["a"]"#, b"model=a", b"", br#"{"model":"a"} x"#, br#"{"model":"a","x":NaN}"#] {
+            assert_eq!(RequestedModel::of_body(other), Err(Refused::NotJson));
         }
     }
 }
