@@ -2,11 +2,13 @@
 #![cfg(feature = "tower")]
 
 use bytes::Bytes;
+use holdback::body::{Error, Shutdown};
 use holdback::rule::{Date, RuleSet};
-use holdback::tower::{HoldbackLayer, Policies, RequestBody, RequestedModel};
-use holdback::{BuildError, Policy};
+use holdback::tower::{HoldbackLayer, OtherContent, Policies, RequestBody, RequestedModel};
+use holdback::{BuildError, Policy, Rule};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use std::convert::Infallible;
 use std::io;
 use tower::{Layer, ServiceExt, service_fn};
@@ -139,4 +141,24 @@ async fn nobody_watches_what_no_policy_is_chosen_for() {
     let response = layer.layer(answer).oneshot(Request::new(String::new())).await.unwrap();
     assert_eq!(response.headers()["x-holdback-mode"], "off");
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "Nightjar");
+}
+
+/// What nobody watches goes on for as long as its upstream likes, but not after a kill.
+#[tokio::test]
+async fn a_shutdown_breaks_off_what_nobody_watches() {
+    let answer = service_fn(|_: Request<RequestBody<Full<Bytes>>>| async {
+        let silent = tokio_stream::pending::<Result<Frame<Bytes>, io::Error>>();
+        Ok::<_, Infallible>(Response::new(StreamBody::new(silent)))
+    });
+    let pass = Policy::builder().rule(Rule::literal("own", "Nightjar")).build().unwrap();
+    for policy in [None, Some(pass)] {
+        let shutdown = Shutdown::default();
+        let layer = HoldbackLayer::new(move |_: &http::request::Parts| policy.clone());
+        let layer = layer.other_content(OtherContent::Pass).shutdown(shutdown.clone());
+        let request = Request::new(Full::default());
+        let mut body = layer.layer(answer).oneshot(request).await.unwrap().into_body();
+        shutdown.begin();
+        shutdown.revoke();
+        assert!(matches!(body.frame().await, Some(Err(Error::ShutDown))));
+    }
 }

@@ -2,11 +2,12 @@ use super::decode::Decoded;
 use super::headers;
 use super::metered::Metered;
 use super::whole::{Unstreamed, Whole};
-use crate::body::{Error, Moderated, NoTimer, Timer};
+use crate::body::{Begun, Error, Moderated, NoTimer, Timer};
 use crate::wire::Observer;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -61,7 +62,8 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<B: Body, O: Observer, T: Timer> {
         Streamed { #[pin] body: Stream<B, O, T> },
-        Unstreamed { #[pin] body: Unstreamed<B> },
+        // What nobody watches has no form to end in, so a shutdown breaks it off.
+        Unstreamed { #[pin] body: Unstreamed<B>, shutdown: Option<Begun> },
     }
 }
 
@@ -73,13 +75,13 @@ impl<B: Body, O: Observer, T: Timer> ResponseBody<B, O, T> {
         ResponseBody { kind: Kind::Streamed { body } }
     }
 
-    pub(super) fn untouched(body: B) -> ResponseBody<B, O, T> {
-        ResponseBody { kind: Kind::Unstreamed { body: Unstreamed::AsItComes { body } } }
+    pub(super) fn untouched(body: B, shutdown: Option<Begun>) -> ResponseBody<B, O, T> {
+        ResponseBody { kind: Kind::Unstreamed { body: Unstreamed::AsItComes { body }, shutdown } }
     }
 
     pub(super) fn whole(mut whole: Whole) -> ResponseBody<B, O, T> {
         whole.forget_bytes();
-        ResponseBody { kind: Kind::Unstreamed { body: Unstreamed::Whole { whole } } }
+        ResponseBody { kind: Kind::Unstreamed { body: Unstreamed::Whole { whole }, shutdown: None } }
     }
 
     pub(super) fn refusal() -> ResponseBody<B, O, T> {
@@ -100,7 +102,10 @@ impl<B: Body, O: Observer, T: Timer> Body for ResponseBody<B, O, T> {
                 }
                 Ok(frame)
             }),
-            KindProjection::Unstreamed { body } => {
+            KindProjection::Unstreamed { body, shutdown } => {
+                if shutdown.as_mut().is_some_and(|begun| Pin::new(begun).poll(cx).is_ready()) {
+                    return Poll::Ready(Some(Err(Error::ShutDown)));
+                }
                 ready!(body.poll_frame(cx)).map(|frame| frame.map_err(Error::Upstream))
             }
         };
@@ -110,14 +115,14 @@ impl<B: Body, O: Observer, T: Timer> Body for ResponseBody<B, O, T> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Streamed { body } => body.is_end_stream(),
-            Kind::Unstreamed { body } => body.is_end_stream(),
+            Kind::Unstreamed { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Streamed { body } => body.size_hint(),
-            Kind::Unstreamed { body } => body.size_hint(),
+            Kind::Unstreamed { body, .. } => body.size_hint(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::request::{self, RequestTreatment};
 use super::service::Handling;
 use super::whole::Whole;
 use super::{POLLED, headers, status};
-use crate::body::{Moderated, NoTimer, Timer};
+use crate::body::{Begun, Moderated, NoTimer, Shutdown, Timer};
 use crate::policy::Policy;
 use crate::wire::{Filter, FilterOptions, Observer};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, response};
@@ -40,7 +40,13 @@ pin_project! {
         // The request is on its way in, and the service, which is ready, has not heard of it.
         Entering { service: S, entry: Entry<Q, C, T::Sleep>, plan: Option<Plan<O, T>> },
         // The upstream was asked. There is no plan if no policy was chosen.
-        Asked { #[pin] inner: S::Future, request: Option<RequestTreatment>, plan: Option<(Policy, Plan<O, T>)> },
+        Asked {
+            #[pin]
+            inner: S::Future,
+            request: Option<RequestTreatment>,
+            plan: Option<(Policy, Plan<O, T>)>,
+            shutdown: Option<Begun>,
+        },
         // A document is a stream of one event: nothing of it leaves before its end, so its head waits too, and then
         // knows whether there is anything to give it to.
         Document { head: Option<response::Parts>, #[pin] body: Stream<B, O, T>, whole: Whole },
@@ -71,8 +77,8 @@ where
     T: Timer,
 {
     /// Waits for a response that nobody watches.
-    pub(super) fn left_alone(inner: S::Future) -> ResponseFuture<S, Q, B, C, O, T> {
-        ResponseFuture { state: State::Asked { inner, request: None, plan: None } }
+    pub(super) fn left_alone(inner: S::Future, shutdown: Option<Begun>) -> ResponseFuture<S, Q, B, C, O, T> {
+        ResponseFuture { state: State::Asked { inner, request: None, plan: None, shutdown } }
     }
 
     /// Asks `service`, which is ready, for what has entered.
@@ -99,7 +105,9 @@ where
 {
     fn ask(service: &mut S, entered: Entered<Q>, plan: Plan<O, T>) -> State<S, Q, B, C, O, T> {
         let Entered { request, treatment, policy } = entered;
-        State::Asked { inner: service.call(request), request: treatment, plan: policy.map(|policy| (policy, plan)) }
+        let shutdown = plan.handling.shutdown.as_ref().map(Shutdown::begun);
+        let plan = policy.map(|policy| (policy, plan));
+        State::Asked { inner: service.call(request), request: treatment, plan, shutdown }
     }
 }
 
@@ -131,12 +139,12 @@ where
                         }
                     }
                 }
-                StateProjection::Asked { inner, request, plan } => {
+                StateProjection::Asked { inner, request, plan, shutdown } => {
                     let (mut head, body) = ready!(inner.poll(cx))?.into_parts();
                     let policy = plan.as_ref().and_then(|(policy, _)| name_of(policy));
                     let (treatment, onward) = match plan.take() {
-                        Some((policy, plan)) => plan.carry_out(policy, &mut head, body),
-                        None => (Treatment::Off, Onward::Now(ResponseBody::untouched(body))),
+                        Some((policy, plan)) => plan.carry_out(policy, &mut head, body, shutdown.take()),
+                        None => (Treatment::Off, Onward::Now(ResponseBody::untouched(body, shutdown.take()))),
                     };
                     headers::announce(&mut head.headers, Some(treatment), *request, policy);
                     head.extensions.insert(treatment);
@@ -171,7 +179,13 @@ fn name_of(policy: &Policy) -> Option<HeaderValue> {
 }
 
 impl<O: Observer, T: Timer> Plan<O, T> {
-    fn carry_out<B: Body>(self, policy: Policy, head: &mut response::Parts, body: B) -> (Treatment, Onward<B, O, T>) {
+    fn carry_out<B: Body>(
+        self,
+        policy: Policy,
+        head: &mut response::Parts,
+        body: B,
+        shutdown: Option<Begun>,
+    ) -> (Treatment, Onward<B, O, T>) {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             // Its body looks empty; what follows it is a channel that nobody watches.
             headers::stay_with_http(&mut head.headers);
@@ -182,7 +196,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
         // An event stream without one event is not empty but broken, and its filter says so.
         let is_empty = body.is_end_stream() && !is_event_stream;
         if is_empty || self.method == Method::HEAD || has_no_body(head.status) {
-            return (Treatment::Empty, Onward::Now(ResponseBody::untouched(body)));
+            return (Treatment::Empty, Onward::Now(ResponseBody::untouched(body, None)));
         }
         match (content, self.handling.other) {
             (Some(content), _) => {
@@ -194,7 +208,7 @@ impl<O: Observer, T: Timer> Plan<O, T> {
                 let onward = if is_document { Onward::Whole(body) } else { Onward::Now(ResponseBody::streamed(body)) };
                 (Treatment::Moderated, onward)
             }
-            (None, OtherContent::Pass) => (Treatment::Passed, Onward::Now(ResponseBody::untouched(body))),
+            (None, OtherContent::Pass) => (Treatment::Passed, Onward::Now(ResponseBody::untouched(body, shutdown))),
             (None, OtherContent::Refuse) => (Treatment::Refused, refuse(head)),
         }
     }

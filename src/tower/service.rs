@@ -67,7 +67,8 @@ where
         let Settings { choose, watch, timer, handling } = &self.settings;
         let mut entry = Entry::new(head, body, choose, handling);
         if entry.is_left_alone() {
-            return ResponseFuture::left_alone(self.inner.call(entry.entered().request));
+            let shutdown = handling.shutdown.as_ref().map(Shutdown::begun);
+            return ResponseFuture::left_alone(self.inner.call(entry.entered().request), shutdown);
         }
         let head = entry.head();
         let plan = Plan {
