@@ -17,6 +17,8 @@ pub(super) struct Memory(Mutex<HashMap<Key, Count>>);
 struct Count {
     count: u64,
     ends: Instant,
+    /// Whether its caller has had enough.
+    is_full: bool,
 }
 
 impl Memory {
@@ -26,14 +28,15 @@ impl Memory {
         if counts.len() >= MOST_COUNTS && !counts.contains_key(&key) {
             make_room(&mut counts, now);
         }
-        let fresh = Count { count: 0, ends: now + counting.within };
+        let fresh = Count { count: 0, ends: now + counting.within, is_full: false };
         let count = counts.entry(key).or_insert(fresh);
         if count.ends <= now {
             *count = fresh;
         }
         let before = count.count;
         count.count = before.saturating_add(by);
-        if before < counting.most && count.count >= counting.most && !counting.refuse.is_zero() {
+        count.is_full = count.count >= counting.most;
+        if before < counting.most && count.is_full && !counting.refuse.is_zero() {
             count.ends = now + counting.refuse;
         }
     }
@@ -51,10 +54,12 @@ impl Memory {
 fn make_room(counts: &mut HashMap<Key, Count>, now: Instant) {
     counts.retain(|_, count| count.ends > now);
     if counts.len() >= MOST_COUNTS {
-        let mut ends: Vec<Instant> = counts.values().map(|count| count.ends).collect();
-        let (_, median, _) = ends.select_nth_unstable(MOST_COUNTS / 2);
+        // Nobody is to wash away what it has had by callers that it makes up.
+        let weight = |count: &Count| (count.is_full, count.ends);
+        let mut weights: Vec<(bool, Instant)> = counts.values().map(weight).collect();
+        let (_, median, _) = weights.select_nth_unstable(MOST_COUNTS / 2);
         let median = *median;
-        counts.retain(|_, count| count.ends > median);
+        counts.retain(|_, count| weight(count) > median);
     }
 }
 
@@ -87,6 +92,17 @@ mod tests {
         memory.add(Key(1), 5, counting, began + MINUTE);
         assert_eq!(memory.standing(Key(1), began + MINUTE), Standing { count: 7, left: 9 * MINUTE });
         assert_eq!(memory.standing(Key(1), began + 10 * MINUTE).count, 0);
+    }
+
+    #[test]
+    fn made_up_callers_do_not_wash_away_strikes() {
+        let (memory, began) = (Memory::default(), Instant::now());
+        memory.add(Key(u128::MAX), 2, Counting { most: 2, within: MINUTE, refuse: Duration::ZERO }, began);
+        let longer = Counting { most: 2, within: 10 * MINUTE, refuse: Duration::ZERO };
+        for number in 0..2 * MOST_COUNTS as u128 {
+            memory.add(Key(number), 1, longer, began);
+        }
+        assert_eq!(memory.standing(Key(u128::MAX), began).count, 2);
     }
 
     #[test]
