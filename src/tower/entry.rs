@@ -85,7 +85,6 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         C: Clone,
     {
         let needs_body = choose.needs_model() && !names_model(&mut head, &body);
-        let can_be_read = RequestContent::of(&head.headers).is_some();
         let mut entry = Entry {
             head: Some(head),
             body: Coming::Unread(body),
@@ -95,11 +94,11 @@ impl<B: Body, C: Choose, S: Future<Output = ()>> Entry<B, C, S> {
         };
         if handling.shutdown.as_ref().is_some_and(|shutdown| shutdown.has_begun()) {
             entry.step = Step::Refused(Refused::ShutDown);
-        } else if needs_body && !can_be_read && handling.other != OtherContent::Pass {
+        } else if needs_body && RequestContent::of(&entry.head().headers).is_some() {
+            entry.step = Step::Choosing(choose.clone());
+        } else if needs_body && handling.other != OtherContent::Pass {
             // Servers read what they are sent, whatever it is called: the client would choose by its content type.
             entry.step = Step::Refused(Refused::OtherContent);
-        } else if needs_body && can_be_read {
-            entry.step = Step::Choosing(choose.clone());
         } else {
             entry.choose(choose, handling);
         }

@@ -53,9 +53,10 @@ impl RequestedModel {
     /// If it is no JSON object, or names it twice, or not quite by its key: some servers take `Model` for `model`, and it
     /// must not be for the client to say who is believed.
     pub(super) fn of_body(body: &[u8]) -> Result<Option<RequestedModel>, Refused> {
-        let Named { exact, others } = serde_json::from_slice(body).map_err(|_| Refused::NotJson)?;
-        match exact.len() + others {
-            0 | 1 if others == 0 => Ok(exact.into_iter().next().flatten().map(RequestedModel)),
+        let Named { mut exact, others } = serde_json::from_slice(body).map_err(|_| Refused::NotJson)?;
+        match (&mut exact[..], others) {
+            ([], 0) => Ok(None),
+            ([model], 0) => Ok(model.take().map(RequestedModel)),
             _ => Err(Refused::DuplicateKey),
         }
     }

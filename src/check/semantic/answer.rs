@@ -135,13 +135,10 @@ impl SemanticCheck {
             .filter(|topic| !topic.required)
             .map(|topic| Finding::new(topic.name.clone()).score(similarity(topic)))
             .collect();
-        let mut required = self.topics.iter().filter(|topic| topic.required).peekable();
-        let is_about = |topic: &Examples, part: &[f32]| topic.similarity(part) >= topic.threshold;
-        if required.peek().is_some() {
-            let required: Vec<&Examples> = required.collect();
-            if !parts.iter().all(|part| required.iter().any(|topic| is_about(topic, part))) {
-                findings.push(Finding::new(OFF_TOPIC));
-            }
+        let required = || self.topics.iter().filter(|topic| topic.required);
+        let is_on_topic = |part: &Vec<f32>| required().any(|topic| topic.similarity(part) >= topic.threshold);
+        if required().next().is_some() && !parts.iter().all(is_on_topic) {
+            findings.push(Finding::new(OFF_TOPIC));
         }
         Ok(self.measures.judge(findings))
     }
